@@ -32,6 +32,11 @@ typedef struct Budget {         /* RecoveryBudget=5/10min */
         usec_t window;
 } Budget;
 
+/* conf_parser_t's, shared by [X-Synos] and synd.conf. */
+int conf_parse_budget(const char *value, void *data);   /* Budget: "5/10min", "0" */
+int conf_parse_backoff(const char *value, void *data);  /* usec_t[2]: "500ms..1min", "1s" (no growth), "0" */
+int conf_parse_jitter(const char *value, void *data);   /* double 0..0.5: "0.2", "20%" */
+
 typedef struct ConfigField {    /* one assignment that is in force, for synctl cat */
         char *key, *value;
         char *file;             /* path, "(runtime)" or "(default)" */

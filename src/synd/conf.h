@@ -32,5 +32,3 @@ typedef struct SyndConf {
 int synd_conf_load(const char *root, SyndConf **ret);
 SyndConf *synd_conf_free(SyndConf *c);
 DEFINE_CLEANUP(SyndConf *, synd_conf_free);
-/* Parsers shared with [X-Synos]: "5/10min", "500ms..1min". */
-int conf_parse_budget(const char *value, void *data);   /* Budget */
