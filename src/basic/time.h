@@ -39,6 +39,6 @@ int format_span(usec_t span, unsigned parts, char **ret);
  * "yesterday", "-1h", "5min ago", "@EPOCH[.FRACTION]". Needs now (realtime). -EINVAL. */
 int parse_timestamp(const char *s, usec_t now, usec_t *ret);
 /* RFC 3339 UTC with microseconds and Z, e.g. 2026-11-24T14:03:12.204113Z. Buffer size includes NUL. */
-#define FORMAT_RFC3339_MAX 40
+#define FORMAT_RFC3339_MAX 48
 const char *format_rfc3339(usec_t realtime, char buf[static FORMAT_RFC3339_MAX]);
 int parse_rfc3339(const char *s, usec_t *ret);
