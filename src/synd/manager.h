@@ -10,6 +10,15 @@
 
 typedef struct Manager Manager;
 
+/* conf is taken over, also on error. root is "" in production. Opens the log, restores, scans the unit files and connects as
+ * soon as the loop runs; says READY=1 by itself once the first states are known. */
+int manager_new(sd_event *event, const char *root, SyndConf *conf, Manager **ret);
+/* Flushes the log. */
+Manager *manager_free(Manager *m);
+DEFINE_CLEANUP(Manager *, manager_free);
+/* Records the end; the caller leaves the loop then. */
+void manager_stop(Manager *m);
+
 /* ---- what others read ---- */
 sd_event *manager_event(Manager *m);
 const Supervisor *manager_supervisor(const Manager *m);
