@@ -43,6 +43,9 @@ int systemd_client_set_bus(SystemdClient *c, sd_bus *bus);
 int systemd_client_watch(SystemdClient *c, const char *unit);
 void systemd_client_unwatch(SystemdClient *c, const char *unit);
 
+/* Reads the state of a watched unit again; it arrives with initial=false if it differs. -ENOENT when not watched. */
+int systemd_client_refresh(SystemdClient *c, const char *unit);
+
 /* One unit action: match is in place already (Subscribe + JobRemoved), LoadUnit when it is not loaded, the job, its reply.
  * The end comes through job_removed. cb: job_id, or a negative errno with the error text of systemd or polkit. Freeing the call
  * cancels the wait, not the job. Verbs START STOP RESTART RELOAD RESET_FAILED. mode: "fail" or "replace". time-out of the

@@ -80,16 +80,6 @@ static int check_value(const char *key, Json *value, char **ret_refusal) {
         return 0;
 }
 
-static int apply_for_trial(ServiceConfig *c, const char *key, Json *value) {
-        int r = 0;
-
-        if (json_type(value) == JSON_STRING)
-                return service_config_apply(c, key, json_string(value), "(runtime)", 0);
-        for (size_t i = 0; r >= 0 && i < json_length(value); i++)
-                r = service_config_apply(c, key, json_string(json_at(value, i)), "(runtime)", 0);
-        return r;
-}
-
 /* Nothing is stored unless every field is one that may be set at run time and has a valid value. */
 static int check_fields(Manager *m, const char *unit, Json *fields, char **ret_refusal) {
         _cleanup_(service_config_freep) ServiceConfig *trial = NULL;
@@ -108,7 +98,7 @@ static int check_fields(Manager *m, const char *unit, Json *fields, char **ret_r
                 r = check_value(key, value, ret_refusal);
                 if (r < 0)
                         return r;
-                r = apply_for_trial(trial, key, value);
+                r = manager_apply_field(trial, key, value);
                 if (r < 0)
                         return r;
                 if (trial->n_problems > 0)

@@ -152,8 +152,11 @@ static void on_caught_up(JournalReader *j, void *userdata) {
 }
 
 static int on_catch_up_limit(sd_event_source *source, uint64_t usec, void *userdata) {
-        log_warning("The journal takes long to read, going on without it for now.");
-        connect_bus(userdata);
+        Manager *m = userdata;
+
+        if (m->journal)
+                log_warning("The journal takes long to read, going on without it for now.");
+        connect_bus(m);
         return 0;
 }
 

@@ -74,6 +74,9 @@ void manager_list_instances(Manager *m);
 /* Declares (again) or forgets one unit by what files and registrations say now. */
 int manager_declare(Manager *m, const char *unit);
 
+/* One run-time field: a string, or an array for several assignments of the same key. */
+int manager_apply_field(ServiceConfig *c, const char *key, Json *value);
+
 /* manager-jobs.c */
 void manager_job(Manager *m, const Effect *e);
 void manager_job_removed(Manager *m, uint32_t id);

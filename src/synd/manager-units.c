@@ -57,8 +57,7 @@ int manager_restore(Manager *m) {
 
 /* ---- declaring ---- */
 
-/* An array value is several assignments of the same key. */
-static int apply_runtime_field(ServiceConfig *c, const char *key, Json *value) {
+int manager_apply_field(ServiceConfig *c, const char *key, Json *value) {
         int r;
 
         if (json_type(value) != JSON_ARRAY)
@@ -79,7 +78,7 @@ static int apply_runtime(ServiceConfig *c, Json *fields) {
 
         c->runtime = true;
         while (json_next(fields, &state, &key, &value)) {
-                r = apply_runtime_field(c, key, value);
+                r = manager_apply_field(c, key, value);
                 if (r < 0)
                         return r;
         }

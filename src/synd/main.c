@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "api/api.h"
+#include "basic/log.h"
+#include "synd/bus-link.h"
+#include "synd/manager.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sysexits.h>
+#include <systemd/sd-daemon.h>
+
+/* What main owns: the parts that must not know each other. */
+typedef struct Daemon {
+        sd_event *event;
+        Manager *manager;
+        BusLink *bus;
+        Api *api;
+} Daemon;
+
+static void daemon_done(Daemon *d) {
+        api_free(d->api);
+        bus_link_free(d->bus);
+        manager_free(d->manager);
+        sd_event_unref(d->event);
+}
+
+static void on_bus_up(BusLink *l, sd_bus *bus, void *userdata) {
+        Daemon *d = userdata;
+        int r;
+
+        r = api_set_bus(d->api, bus);
+        if (r < 0)
+                (void) log_error_errno(r, "Cannot offer our interfaces on the bus: %m");
+}
+
+static void on_bus_down(BusLink *l, void *userdata) {
+        Daemon *d = userdata;
+
+        (void) api_set_bus(d->api, NULL);
+}
+
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        Daemon *d = userdata;
+
+        log_info("Stopping; no service is touched.");
+        (void) sd_notify(false, "STOPPING=1");
+        manager_stop(d->manager);
+        return sd_event_exit(d->event, 0);
+}
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        Daemon *d = userdata;
+
+        (void) sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, monotonic_now());
+        (void) manager_reload(d->manager, NULL);
+        (void) sd_notify(false, "READY=1");
+        return 0;
+}
+
+static int daemon_setup(Daemon *d, SyndConf *conf) {
+        static const BusLinkHandler handler = { .up = on_bus_up, .down = on_bus_down };
+        int r;
+
+        if ((r = sd_event_new(&d->event)) < 0 ||
+            (r = sd_event_add_signal(d->event, NULL, SIGTERM | SD_EVENT_SIGNAL_PROCMASK, on_stop, d)) < 0 ||
+            (r = sd_event_add_signal(d->event, NULL, SIGINT | SD_EVENT_SIGNAL_PROCMASK, on_stop, d)) < 0 ||
+            (r = sd_event_add_signal(d->event, NULL, SIGHUP | SD_EVENT_SIGNAL_PROCMASK, on_reload, d)) < 0) {
+                synd_conf_free(conf);
+                return log_error_errno(r, "Cannot set up the event loop: %m");
+        }
+
+        r = manager_new(d->event, "", conf, &d->manager);
+        if (r < 0)
+                return r;
+        r = api_new(d->manager, &d->api);
+        if (r < 0)
+                return log_error_errno(r, "Cannot set up the interfaces: %m");
+        r = bus_link_new(d->event, "synd-api", SD_EVENT_PRIORITY_NORMAL, &handler, d, &d->bus);
+        if (r < 0)
+                return log_error_errno(r, "Cannot set up the connection to the bus: %m");
+        bus_link_start(d->bus);
+        return 0;
+}
+
+static int run(SyndConf *conf) {
+        _cleanup_(daemon_done) Daemon d = {};
+        int r;
+
+        r = daemon_setup(&d, conf);
+        if (r < 0)
+                return r;
+        r = sd_event_loop(d.event);
+        if (r < 0)
+                return log_error_errno(r, "The event loop failed: %m");
+        return 0;
+}
+
+static void help(void) {
+        printf("synd [OPTIONS…]\n\n"
+               "Supervises the services of this host. Started by systemd as synd.service; see synd(8).\n\n"
+               "  -h --help     Show this help\n"
+               "     --version  Show the version\n");
+}
+
+/* 1: go on; otherwise the exit status is in ret. */
+static int parse_argv(int argc, char *argv[], int *ret) {
+        static const struct option options[] = {
+                { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, 'V' },
+                {},
+        };
+        int c;
+
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (c) {
+                case 'h':
+                        help();
+                        *ret = EXIT_SUCCESS;
+                        return 0;
+                case 'V':
+                        printf("synd %s\n", SYNOS_VERSION);
+                        *ret = EXIT_SUCCESS;
+                        return 0;
+                default:
+                        *ret = EX_USAGE;
+                        return 0;
+                }
+        if (optind < argc) {
+                fprintf(stderr, "synd: it takes no arguments; see --help.\n");
+                *ret = EX_USAGE;
+                return 0;
+        }
+        return 1;
+}
+
+int main(int argc, char *argv[]) {
+        SyndConf *conf = NULL;
+        int r, status;
+
+        if (parse_argv(argc, argv, &status) <= 0)
+                return status;
+
+        log_open("synd", LOG_TARGET_AUTO);
+        r = synd_conf_load("", &conf);
+        if (r < 0)
+                return EX_CONFIG; /* said there; RestartPreventExitStatus= knows it */
+        log_set_max_level(conf->log_level);
+        for (size_t i = 0; i < conf->n_problems; i++)
+                log_warning("%s:%u: %s", conf->problems[i].file, conf->problems[i].line, conf->problems[i].reason);
+
+        r = run(conf);
+        log_close();
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
