@@ -217,7 +217,7 @@ static void text_clock(StrBuf *b, const Json *d) {
 
 static const struct {
         const char *type;
-        void (*write)(StrBuf *b, const Json *data);
+        void (*say)(StrBuf *b, const Json *data);
 } texts[] = {
         { EVENT_SERVICE_ADDED, text_added },
         { EVENT_SERVICE_REMOVED, text_removed },
@@ -252,7 +252,7 @@ int event_text(const char *type, const Json *data, char **ret) {
 
         for (size_t i = 0; i < ELEMENTSOF(texts); i++)
                 if (streq(texts[i].type, type)) {
-                        texts[i].write(&b, data);
+                        texts[i].say(&b, data);
                         return strbuf_finish(&b, ret);
                 }
 
