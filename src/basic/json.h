@@ -16,8 +16,9 @@ typedef enum JsonType {
 } JsonType;
 JsonType json_type(const Json *j);
 
-/* Strict: whole input, valid UTF-8, at most max_size bytes and 32 levels, no NaN, no duplicate keys, no trailing text.
- * -EINVAL with a reason and the byte offset in ret_error if given, -E2BIG, -ENOMEM. */
+/* Strict: whole input, valid UTF-8, at most max_size bytes and 32 levels, no NaN, no duplicate keys, no trailing text, no
+ * "\u0000", no lone surrogates, no integer beyond int64_t and uint64_t, at most 65536 objects and arrays. A null is a NULL
+ * pointer. -EINVAL and -E2BIG with a reason and the byte offset in ret_error if given, -ENOMEM. */
 int json_parse(const char *text, size_t size, size_t max_size, Json **ret, char **ret_error);
 /* Compact, keys in order of insertion. */
 int json_format(const Json *j, char **ret);
