@@ -39,7 +39,8 @@ typedef struct ConfItem {
 
 /* The files that apply, in the order they are read: for name "synos/synd.conf" and roots {"/usr/lib","/run","/etc"}:
  * the main file of the highest root that has one, then all "<name>.d/" drop-ins sorted by file name, a higher root
- * replacing the same file name of a lower one; a symlink to /dev/null masks. roots are from lowest to highest. */
+ * replacing the same file name of a lower one; a symlink to /dev/null masks. roots are from lowest to highest
+ * and end with NULL. */
 int conf_files_list(const char *name, const char *const *roots, char ***ret);
 
 /* Bad values and unknown keys go to on_bad with file and line and keep the default. */

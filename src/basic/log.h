@@ -19,6 +19,8 @@ int log_get_max_level(void);
 void log_set_target(LogTarget target);
 LogTarget log_get_target(void);
 uint64_t log_dropped(void);
+/* Where the journal listens, if not at /run/systemd/journal/socket: for tests. -ENAMETOOLONG. */
+int log_set_journal_socket(const char *path);
 
 /* Return -abs(error) (0 when error is 0), so that "return log_error_errno(r, …)" works. The error text is appended
  * by "%m"; errno is set for it. */

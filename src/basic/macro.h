@@ -57,10 +57,11 @@
                 *p = NULL;                                                              \
         }
 
-/* name_to_string() gives NULL out of range; name_from_string() gives -EINVAL for an unknown word. */
+/* name_to_string() gives NULL out of range; name_from_string() gives -EINVAL for an unknown word, and is an int because an
+ * enum without negative members is unsigned: "r = name_from_string(s); if (r < 0)". */
 #define DECLARE_STRING_TABLE(name, type)                                                \
         const char *name##_to_string(type v) _pure_;                                    \
-        type name##_from_string(const char *s) _pure_
+        int name##_from_string(const char *s) _pure_
 
 #define DEFINE_STRING_TABLE(name, type, table)                                          \
         const char *name##_to_string(type v) {                                          \
@@ -68,12 +69,12 @@
                         return NULL;                                                    \
                 return (table)[v];                                                      \
         }                                                                               \
-        type name##_from_string(const char *s) {                                        \
+        int name##_from_string(const char *s) {                                         \
                 if (s)                                                                  \
                         for (size_t i = 0; i < ELEMENTSOF(table); i++)                  \
                                 if ((table)[i] && strcmp((table)[i], s) == 0)           \
-                                        return (type) i;                                \
-                return (type) -EINVAL;                                                  \
+                                        return (int) i;                                 \
+                return -EINVAL;                                                         \
         }
 
 static inline void *free_(void *p) {

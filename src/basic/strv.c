@@ -49,13 +49,16 @@ int strv_extend(char ***l, const char *s) {
 
 int strv_copy(char *const *l, char ***ret) {
         _cleanup_strv_free_ char **copy = NULL;
-        int r;
+        size_t n = strv_length(l);
 
         assert(ret);
-        STRV_FOREACH(s, l) {
-                r = strv_extend(&copy, *s);
-                if (r < 0)
-                        return r;
+        copy = n > 0 ? calloc(n + 1, sizeof *copy) : NULL;
+        if (n > 0 && !copy)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++) {
+                copy[i] = strdup(l[i]);
+                if (!copy[i])
+                        return -ENOMEM;
         }
         *ret = TAKE_PTR(copy);
         return 0;
@@ -90,23 +93,30 @@ bool strv_equal(char *const *a, char *const *b) {
         return true;
 }
 
+/* The next item at *s, its length in *ret_n; false at the end. */
+static bool next_item(const char **s, const char *separators, size_t *ret_n) {
+        *s += strspn(*s, separators);
+        *ret_n = strcspn(*s, separators);
+        return *ret_n > 0;
+}
+
+/* Counts before it allocates: appending one by one would be quadratic, and the text may be a stranger's. */
 int strv_split(const char *s, const char *separators, char ***ret) {
         _cleanup_strv_free_ char **l = NULL;
-        int r;
+        size_t n, n_items = 0, i = 0;
 
         assert(separators);
         assert(ret);
-        for (s = s ?: "";;) {
-                size_t n;
-
-                s += strspn(s, separators);
-                n = strcspn(s, separators);
-                if (n == 0)
-                        break;
-                r = strv_consume(&l, strndup(s, n));
-                if (r < 0)
-                        return r;
-                s += n;
+        s = s ?: "";
+        for (const char *p = s; next_item(&p, separators, &n); p += n)
+                n_items++;
+        l = n_items > 0 ? calloc(n_items + 1, sizeof *l) : NULL;
+        if (n_items > 0 && !l)
+                return -ENOMEM;
+        for (; next_item(&s, separators, &n); s += n) {
+                l[i] = strndup(s, n);
+                if (!l[i++])
+                        return -ENOMEM;
         }
         *ret = TAKE_PTR(l);
         return 0;
