@@ -313,7 +313,7 @@ static void submit(const Entry *e) {
 }
 
 /* An unformatted text is better than none when memory is short. */
-static const char *format_message(char **storage, const char *format, va_list ap) {
+_printf_(2, 0) static const char *format_message(char **storage, const char *format, va_list ap) {
         if (vasprintf(storage, format, ap) < 0) {
                 *storage = NULL;
                 return format;
