@@ -90,8 +90,8 @@ static int reader_save_cursor(JournalReader *j) {
 
 static void reader_tell_position(JournalReader *j) {
         j->position_due = false;
-        if (j->cursor && j->handler->position)
-                j->handler->position(j, j->cursor, j->userdata);
+        if (j->handler->position)
+                j->handler->position(j, j->cursor ?: "", j->userdata);
 }
 
 /* Tells the current entry. */
@@ -117,10 +117,8 @@ static int reader_tell(JournalReader *j) {
         return 1;
 }
 
-/* Reads one bite. The number of entries, or a negative errno after which the journal has to be opened again. */
-static int reader_bite(JournalReader *j) {
-        bool corrupt = false;
-        unsigned n = 0;
+/* The number of entries that were read into *ret, also on error. */
+static int reader_read_entries(JournalReader *j, unsigned *ret, bool *ret_corrupt) {
         int r;
 
         r = sd_journal_process(j->journal);
@@ -128,30 +126,40 @@ static int reader_bite(JournalReader *j) {
                 return r;
         /* NOP, APPEND and INVALIDATE all mean the same here: see whether there is a next entry. A new file appears in the
          * iteration by itself, at its place. */
-        while (n < BITE_MAX && !j->paused_since) {
+        while (*ret < BITE_MAX && !j->paused_since) {
                 r = sd_journal_next(j->journal);
-                if (r < 0)
+                if (r <= 0)
                         return r;
-                if (r == 0)
-                        break;
-                n++;
+                (*ret)++;
                 r = reader_tell(j);
                 if (r == -EBADMSG)
-                        corrupt = true; /* this entry only: the file may go on behind it */
+                        *ret_corrupt = true; /* this entry only: the file may go on behind it */
                 else if (r < 0)
                         return r;
         }
+        return 0;
+}
+
+/* Reads one bite. The number of entries, or a negative errno after which the journal has to be opened again. */
+static int reader_bite(JournalReader *j) {
+        bool corrupt = false;
+        unsigned n = 0;
+        int r, k = 0;
+
+        r = reader_read_entries(j, &n, &corrupt);
         if (n > 0) {
-                r = reader_save_cursor(j);
-                if (r < 0)
-                        return r;
-                j->stuck = 0;
+                k = reader_save_cursor(j);
+                if (k >= 0)
+                        j->stuck = 0;
                 j->told_caught_up = false;
         }
+        /* Also after an error: the facts of this bite were told and are to be committed. */
         if (n > 0 || j->position_due)
                 reader_tell_position(j);
         if (corrupt)
                 reader_problem(j, -EBADMSG, "Broken entries in the journal, passed over");
+        if (r < 0 || k < 0)
+                return r < 0 ? r : k;
         return (int) n;
 }
 

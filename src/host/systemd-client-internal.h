@@ -65,6 +65,7 @@ struct UnitCall {
         char *unit, *mode;
         Verb verb;
         bool load_first, reset_failed_first;
+        bool lost; /* its connection is gone */
         CallStep step;
         sd_bus_slot *slot;
         sd_event_source *defer; /* tells an error that was known at once */
@@ -86,7 +87,7 @@ struct SystemdClient {
         char *owner; /* unique name of PID 1 on this bus; signals of others are forged */
         ClientPhase phase;
         bool subscribed, state_read; /* replies to these have come */
-        bool reloading, reloading_ended_by_loss;
+        bool reloading;
         HostState state;
         unsigned version;
         sd_bus_slot *matches[5]; /* as long as the bus */

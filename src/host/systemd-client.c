@@ -57,6 +57,7 @@ static void client_lost(SystemdClient *c) {
         c->version_slot = sd_bus_slot_unref(c->version_slot);
         c->state_slot = sd_bus_slot_unref(c->state_slot);
         c->subscribed = c->state_read = false;
+        c->state = HOST_UNKNOWN; /* told anew after the next connection */
         (void) sd_event_source_set_enabled(c->retry, SD_EVENT_OFF);
         c->phase = CLIENT_NO_SYSTEMD;
         unit_watch_reset(c);

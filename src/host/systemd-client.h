@@ -42,9 +42,6 @@ int systemd_client_set_bus(SystemdClient *c, sd_bus *bus);
  * initial=true. Watching twice is harmless. */
 int systemd_client_watch(SystemdClient *c, const char *unit);
 void systemd_client_unwatch(SystemdClient *c, const char *unit);
-/* Reads a watched unit again now; its state is given with initial=true in any case. -ENOENT when it is not watched. Without
- * a connection it is given after the next one. */
-int systemd_client_read(SystemdClient *c, const char *unit);
 
 /* Reads the state of a watched unit again; it arrives with initial=false if it differs. -ENOENT when not watched. */
 int systemd_client_refresh(SystemdClient *c, const char *unit);

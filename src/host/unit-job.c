@@ -176,18 +176,14 @@ void unit_call_pump(SystemdClient *c) {
 }
 
 void unit_call_fail_all(SystemdClient *c) {
-        struct CallQueue lost = TAILQ_HEAD_INITIALIZER(lost);
         UnitCall *u;
 
-        /* The callbacks may add new ones: these are not among the lost. A call that was sent may have been taken. */
-        TAILQ_CONCAT(&lost, &c->calls, queue);
-        while ((u = TAILQ_FIRST(&lost))) {
-                bool sent = u->step != CALL_QUEUED;
-
-                TAILQ_REMOVE(&lost, u, queue);
-                TAILQ_INSERT_TAIL(&c->calls, u, queue);
-                call_finish(u, 0, sent ? -ECONNRESET : -ENOTCONN, "The connection to systemd was lost");
-        }
+        TAILQ_FOREACH(u, &c->calls, queue)
+                u->lost = true;
+        /* The callbacks may free others of these, or add new ones at the end. */
+        while ((u = TAILQ_FIRST(&c->calls)) && u->lost)
+                /* What was sent may have been taken. */
+                call_finish(u, 0, u->step == CALL_QUEUED ? -ENOTCONN : -ECONNRESET, "The connection to systemd was lost");
 }
 
 void unit_call_detach_all(SystemdClient *c) {

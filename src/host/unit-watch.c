@@ -390,12 +390,12 @@ int systemd_client_watch(SystemdClient *c, const char *unit) {
         return 0;
 }
 
-int systemd_client_read(SystemdClient *c, const char *unit) {
+int systemd_client_refresh(SystemdClient *c, const char *unit) {
         WatchedUnit *u = hashmap_get(c->units, unit);
 
         if (!u)
                 return -ENOENT;
-        unit_queue_read(u, true);
+        unit_queue_read(u, false);
         unit_watch_pump(c);
         return 0;
 }
