@@ -87,7 +87,7 @@ struct SystemdClient {
         char *owner; /* unique name of PID 1 on this bus; signals of others are forged */
         ClientPhase phase;
         bool subscribed, state_read; /* replies to these have come */
-        bool reloading;
+        bool reloading, reload_lost;
         HostState state;
         unsigned version;
         sd_bus_slot *matches[5]; /* as long as the bus */

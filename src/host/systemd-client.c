@@ -15,12 +15,18 @@ bool client_is_from_systemd(const SystemdClient *c, sd_bus_message *m) {
         return c->owner && streq_ptr(sd_bus_message_get_sender(m), c->owner);
 }
 
+static void client_tell_state(SystemdClient *c) {
+        if (c->handler->system_state)
+                c->handler->system_state(c, c->state, c->userdata);
+}
+
+/* Told only when the states of the units are known too: whoever acts on it needs both. */
 static void client_set_state(SystemdClient *c, HostState state) {
         if (state == c->state)
                 return;
         c->state = state;
-        if (c->handler->system_state)
-                c->handler->system_state(c, state, c->userdata);
+        if (c->phase == CLIENT_CONNECTED)
+                client_tell_state(c);
 }
 
 static void client_set_reloading(SystemdClient *c, bool reloading) {
@@ -37,8 +43,11 @@ void client_check_connected(SystemdClient *c) {
         c->phase = CLIENT_CONNECTED;
         if (c->handler->connected)
                 c->handler->connected(c, true, c->userdata);
-        /* A daemon-reexec announces its reloading and then loses its connection. */
-        client_set_reloading(c, false);
+        client_tell_state(c);
+        if (c->reload_lost) {
+                c->reload_lost = false;
+                client_set_reloading(c, false);
+        }
 }
 
 static int on_check(sd_event_source *s, void *userdata) {
@@ -57,7 +66,9 @@ static void client_lost(SystemdClient *c) {
         c->version_slot = sd_bus_slot_unref(c->version_slot);
         c->state_slot = sd_bus_slot_unref(c->state_slot);
         c->subscribed = c->state_read = false;
-        c->state = HOST_UNKNOWN; /* told anew after the next connection */
+        c->state = HOST_UNKNOWN;
+        /* A daemon-reexec announces its reloading and then loses its connection: its end is the next connection. */
+        c->reload_lost = c->reloading;
         (void) sd_event_source_set_enabled(c->retry, SD_EVENT_OFF);
         c->phase = CLIENT_NO_SYSTEMD;
         unit_watch_reset(c);
@@ -212,7 +223,10 @@ static void on_unit_removed(SystemdClient *c, sd_bus_message *m) {
 static void on_reloading(SystemdClient *c, sd_bus_message *m) {
         int active;
 
-        if (sd_bus_message_read(m, "b", &active) < 0 || c->reloading == active)
+        if (sd_bus_message_read(m, "b", &active) < 0 || (c->reload_lost && !active))
+                return;
+        c->reload_lost = false;
+        if (c->reloading == active)
                 return;
         /* Files may have changed everything that is not signalled: relations, Restart=. */
         if (!active)

@@ -41,35 +41,6 @@ static void unit_tell(WatchedUnit *u, bool initial) {
         }
 }
 
-/* All replies of a read are in. */
-static void unit_read_finished(WatchedUnit *unit) {
-        _cleanup_(unit_unrefp) WatchedUnit *u = unit_ref(unit);
-        SystemdClient *c = u->client;
-        bool initial = u->initial || !u->known, was_known = u->known;
-
-        u->initial = u->stale = false;
-        u->attempts = 0;
-        u->known = true;
-        if (!was_known)
-                c->n_unknown--;
-        if (u->again) {
-                unit_queue_read(u, u->again_initial);
-                u->again = u->again_initial = false;
-        }
-
-        if (u->relations_read) {
-                UnitRelations relations = u->relations;
-
-                u->relations = (UnitRelations) {};
-                u->relations_read = false;
-                if (c->handler->relations)
-                        c->handler->relations(c, u->name, &relations, c->userdata);
-                unit_relations_done(&relations);
-        }
-        if (initial || memcmp(&u->told, &u->raw.snapshot, sizeof(u->told)) != 0)
-                unit_tell(u, initial);
-}
-
 /* ---- reading ---- */
 
 static void unit_queue_read(WatchedUnit *u, bool initial) {
@@ -84,7 +55,8 @@ static void unit_queue_read(WatchedUnit *u, bool initial) {
         if (u->queued)
                 return;
         u->queued = true;
-        TAILQ_INSERT_TAIL(&c->queue, unit_ref(u), queue);
+        unit_ref(u);
+        TAILQ_INSERT_TAIL(&c->queue, u, queue);
         c->n_queued++;
 }
 
@@ -147,6 +119,34 @@ static int read_reply_merge(UnitRead *read, sd_bus_message *m) {
         if (id)
                 unit_set_id(u, id);
         return 0;
+}
+
+static void unit_read_finished(WatchedUnit *unit) {
+        _cleanup_(unit_unrefp) WatchedUnit *u = unit_ref(unit);
+        SystemdClient *c = u->client;
+        bool initial = u->initial || !u->known, was_known = u->known;
+
+        u->initial = false;
+        u->attempts = 0;
+        u->known = true;
+        if (!was_known)
+                c->n_unknown--;
+        if (u->again) {
+                unit_queue_read(u, u->again_initial);
+                u->again = u->again_initial = false;
+        }
+
+        if (u->relations_read) {
+                UnitRelations relations = u->relations;
+
+                u->relations = (UnitRelations) {};
+                u->relations_read = false;
+                if (c->handler->relations)
+                        c->handler->relations(c, u->name, &relations, c->userdata);
+                unit_relations_done(&relations);
+        }
+        if (initial || memcmp(&u->told, &u->raw.snapshot, sizeof(u->told)) != 0)
+                unit_tell(u, initial);
 }
 
 /* All replies are in: tells the result, or asks again. */
@@ -214,6 +214,7 @@ static int unit_send_reads(WatchedUnit *u) {
         };
         int r;
 
+        u->stale = false;
         r = unit_send_read(u, NULL);
         for (size_t i = 0; r >= 0 && u->service && i < ELEMENTSOF(service); i++)
                 r = unit_send_read(u, service[i]);
@@ -269,6 +270,11 @@ void unit_watch_done(SystemdClient *c) {
 
 /* ---- signals ---- */
 
+/* May be unloaded by PID 1 at any time. */
+static bool unit_is_at_rest(const WatchedUnit *u) {
+        return IN_SET(u->raw.snapshot.active, UNIT_INACTIVE, UNIT_ACTIVE_UNKNOWN) && u->raw.snapshot.job_id == 0;
+}
+
 int unit_watch_on_properties_changed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         SystemdClient *c = userdata;
         WatchedUnit *u;
@@ -292,7 +298,8 @@ int unit_watch_on_properties_changed(sd_bus_message *m, void *userdata, sd_bus_e
                 return 0;
 
         /* A message that cannot be understood, or values that were not sent along, are read. */
-        if (unit_properties_read(m, i, &u->raw, NULL, NULL) < 0 || unit_properties_read_invalidated(m, i) != 0 || u->stale)
+        if (unit_properties_read(m, i, &u->raw, NULL, NULL) < 0 || unit_properties_read_invalidated(m, i) != 0 ||
+            (u->stale && !unit_is_at_rest(u)))
                 unit_queue_read(u, false);
         unit_ref(u);
         unit_tell(u, false);
@@ -306,9 +313,10 @@ int unit_watch_on_properties_changed(sd_bus_message *m, void *userdata, sd_bus_e
 void unit_watch_on_new(SystemdClient *c, const char *unit) {
         WatchedUnit *u = hashmap_get(c->units, unit);
 
-        if (!u || u->queued)
+        /* A daemon-reload announces every unit again and is followed by reading all. */
+        if (!u || u->queued || c->reloading)
                 return;
-        if (IN_SET(u->raw.snapshot.active, UNIT_INACTIVE, UNIT_ACTIVE_UNKNOWN) && u->n_outstanding == 0)
+        if (unit_is_at_rest(u))
                 u->stale = true; /* read when it begins to move */
         else
                 unit_queue_read(u, false); /* it may have changed before it was announced (after a daemon-reload) */
@@ -320,7 +328,6 @@ void unit_watch_on_job_new(SystemdClient *c, const char *unit) {
 
         if (!u || !u->stale)
                 return;
-        u->stale = false;
         unit_queue_read(u, false);
         unit_watch_pump(c);
 }
