@@ -27,8 +27,7 @@ typedef struct SystemdHandler {
         /* daemon-reload (or reexec) began/ended. After its end the caller scans unit files again. */
         void (*reloading)(SystemdClient *c, bool active, void *userdata);
         /* Manager.SystemState changed to starting/running/degraded/stopping/…: by the StartupFinished signal, jobs of
-         * shutdown targets, and right after each connected(true). STARTING, RUNNING, STOPPING (rescue and emergency mode
-         * too) or UNKNOWN. */
+         * shutdown targets, and at connection. */
         void (*system_state)(SystemdClient *c, HostState state, void *userdata);
 } SystemdHandler;
 
