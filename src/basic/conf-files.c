@@ -85,7 +85,7 @@ static int add_dropins(HashMap *paths, char ***l) {
                         return r;
         }
         strv_sort_uniq(names);
-        STRV_FOREACH(n, names) {
+        STRV_FOREACH (n, names) {
                 const char *path = hashmap_get(paths, *n);
 
                 if (path_is_mask(path))

@@ -16,12 +16,12 @@ typedef struct Parser {
         conf_bad_t on_bad;
         void *userdata;
 
-        char *section;     /* present one; NULL before the first and behind a broken header */
-        bool lost;         /* behind a broken header: that has been reported, its lines are not */
-        StrBuf text;       /* the logical line so far */
-        unsigned line;     /* physical */
-        unsigned start;    /* where the logical line began */
-        bool continued;    /* the last physical line ended in a backslash */
+        char *section; /* present one; NULL before the first and behind a broken header */
+        bool lost; /* behind a broken header: that has been reported, its lines are not */
+        StrBuf text; /* the logical line so far */
+        unsigned line; /* physical */
+        unsigned start; /* where the logical line began */
+        bool continued; /* the last physical line ended in a backslash */
         const char *wrong; /* why the logical line cannot be used */
 } Parser;
 
@@ -146,7 +146,11 @@ static int add_line(Parser *p, const char *s, size_t n) {
 int conf_parse_text(const char *name, const char *text, size_t size, const char *section, conf_line_t on_line,
                     conf_bad_t on_bad, void *userdata) {
         _cleanup_(parser_done) Parser p = {
-                .name = name, .wanted = section, .on_line = on_line, .on_bad = on_bad, .userdata = userdata,
+                .name = name,
+                .wanted = section,
+                .on_line = on_line,
+                .on_bad = on_bad,
+                .userdata = userdata,
         };
         const char *end;
         int r;
@@ -283,7 +287,7 @@ int conf_load(char *const *files, const ConfItem *items, size_t n_items, void *d
 
         assert(items);
         assert(destination);
-        STRV_FOREACH(f, files) {
+        STRV_FOREACH (f, files) {
                 _cleanup_free_ char *reason = NULL;
 
                 r = conf_parse_file(*f, NULL, load_line, load_bad, &l);

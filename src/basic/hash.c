@@ -40,11 +40,11 @@ typedef struct Key {
 } Key;
 
 static Key key_string(const HashMap *m, const char *s) {
-        return (Key) { .kind = KEY_STRING, .string = s, .hash = siphash13(&m->seed, s, strlen(s)) };
+        return (Key){ .kind = KEY_STRING, .string = s, .hash = siphash13(&m->seed, s, strlen(s)) };
 }
 
 static Key key_number(const HashMap *m, uint64_t n) {
-        return (Key) { .kind = KEY_NUMBER, .number = n, .hash = siphash13(&m->seed, &n, sizeof n) };
+        return (Key){ .kind = KEY_NUMBER, .number = n, .hash = siphash13(&m->seed, &n, sizeof n) };
 }
 
 int hashmap_new(HashMap **ret, hash_free_t free_value) {
@@ -53,7 +53,7 @@ int hashmap_new(HashMap **ret, hash_free_t free_value) {
         assert(ret);
         if (!m)
                 return -ENOMEM;
-        m->seed = (SipKey) { { random_u64(), random_u64() } };
+        m->seed = (SipKey){ { random_u64(), random_u64() } };
         m->free_value = free_value;
         *ret = m;
         return 0;
@@ -176,7 +176,7 @@ static int put(HashMap *m, const Key *k, void *value) {
         assert(IN_SET(m->kind, KEY_NONE, k->kind));
         m->kind = k->kind;
         e = m->entries + m->n_entries++;
-        *e = (Entry) { .hash = k->hash, .value = value, .used = true };
+        *e = (Entry){ .hash = k->hash, .value = value, .used = true };
         if (k->kind == KEY_STRING)
                 e->key = TAKE_PTR(copy);
         else
@@ -212,7 +212,7 @@ static void *take(HashMap *m, const Key *k) {
         free_slot(m, slot);
         entry_free_key(m, e);
         value = e->value;
-        *e = (Entry) {};
+        *e = (Entry){};
         m->n_used--;
         return value;
 }

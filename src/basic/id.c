@@ -144,7 +144,7 @@ uint64_t random_u64(void) {
 
 void uuidgen_init(UuidGen *g, uint64_t seed) {
         assert(g);
-        *g = (UuidGen) {};
+        *g = (UuidGen){};
         prng_seed(&g->prng, seed);
 }
 
@@ -178,7 +178,7 @@ Id128 uuid_from_name(Id128 name_space, const char *name) {
 
         assert(name);
         memcpy(&key, name_space.bytes, sizeof key);
-        key = (SipKey) { { le64toh(key.k[0]), le64toh(key.k[1]) } };
+        key = (SipKey){ { le64toh(key.k[0]), le64toh(key.k[1]) } };
         siphash24_128(&key, name, strlen(name), id.bytes);
         id.bytes[6] = (uint8_t) ((id.bytes[6] & 0x0f) | 0x80);
         id.bytes[8] = (uint8_t) ((id.bytes[8] & 0x3f) | 0x80);

@@ -432,7 +432,7 @@ static void write_string(StrBuf *b, const char *s) {
                         const char *c = strchr(from, *s);
 
                         if (c)
-                                strbuf_append_n(b, (const char[]) { '\\', to[c - from] }, 2);
+                                strbuf_append_n(b, (const char[]){ '\\', to[c - from] }, 2);
                         else
                                 strbuf_appendf(b, "\\u%04x", (unsigned char) *s);
                         s++;

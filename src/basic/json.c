@@ -224,7 +224,7 @@ int json_set_strv(Json *o, const char *key, char *const *l) {
         r = json_new_array(&a);
         if (r < 0)
                 return r;
-        STRV_FOREACH(s, l) {
+        STRV_FOREACH (s, l) {
                 r = json_append_string(a, *s);
                 if (r < 0)
                         return r;

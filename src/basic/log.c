@@ -246,9 +246,14 @@ static int send_to_journal(const Entry *e) {
 /* Only if it can be done at once: a stopped terminal or a full pipe must not stop us. */
 static int write_to_console(const Entry *e) {
         static const char *const colours[] = {
-                [LOG_EMERG] = "\x1b[1;31m",  [LOG_ALERT] = "\x1b[1;31m", [LOG_CRIT] = "\x1b[1;31m",
-                [LOG_ERR] = "\x1b[1;31m",    [LOG_WARNING] = "\x1b[1;33m", [LOG_NOTICE] = "\x1b[1m",
-                [LOG_INFO] = "",             [LOG_DEBUG] = "\x1b[2m",
+                [LOG_EMERG] = "\x1b[1;31m",
+                [LOG_ALERT] = "\x1b[1;31m",
+                [LOG_CRIT] = "\x1b[1;31m",
+                [LOG_ERR] = "\x1b[1;31m",
+                [LOG_WARNING] = "\x1b[1;33m",
+                [LOG_NOTICE] = "\x1b[1m",
+                [LOG_INFO] = "",
+                [LOG_DEBUG] = "\x1b[2m",
         };
         const char *colour = logger.colour ? colours[e->level] : "";
         struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
@@ -291,7 +296,7 @@ static int report_drops(void) {
         if (logger.unreported == 0)
                 return 0;
         (void) snprintf(text, sizeof text, "%llu log messages were dropped", (unsigned long long) logger.unreported);
-        r = emit(&(Entry) { .level = LOG_WARNING, .message = text });
+        r = emit(&(Entry){ .level = LOG_WARNING, .message = text });
         if (r >= 0)
                 logger.unreported = 0;
         return r;
@@ -332,13 +337,13 @@ int log_full(int level, int error, const char *file, int line, const char *func,
         if (error != 0)
                 errno = error;
         va_start(ap, format);
-        submit(&(Entry) {
-                .level = CLAMP(level, LOG_EMERG, LOG_DEBUG),
-                .error = error,
-                .message = format_message(&storage, format, ap),
-                .file = file,
-                .line = line,
-                .func = func,
+        submit(&(Entry){
+                        .level = CLAMP(level, LOG_EMERG, LOG_DEBUG),
+                        .error = error,
+                        .message = format_message(&storage, format, ap),
+                        .file = file,
+                        .line = line,
+                        .func = func,
         });
         va_end(ap);
         errno = saved;
@@ -353,11 +358,11 @@ void log_message(int level, const char *message_id, const char *const *fields, c
         if (level > logger.max_level)
                 return;
         va_start(ap, format);
-        submit(&(Entry) {
-                .level = CLAMP(level, LOG_EMERG, LOG_DEBUG),
-                .message = format_message(&storage, format, ap),
-                .message_id = message_id,
-                .fields = fields,
+        submit(&(Entry){
+                        .level = CLAMP(level, LOG_EMERG, LOG_DEBUG),
+                        .message = format_message(&storage, format, ap),
+                        .message_id = message_id,
+                        .fields = fields,
         });
         va_end(ap);
         errno = saved;

@@ -27,7 +27,7 @@ static void sip_rounds(SipState *s, unsigned n) {
 }
 
 static void sip_start(SipState *s, const SipKey *key) {
-        *s = (SipState) {
+        *s = (SipState){
                 .v0 = key->k[0] ^ UINT64_C(0x736f6d6570736575),
                 .v1 = key->k[1] ^ UINT64_C(0x646f72616e646f6d),
                 .v2 = key->k[0] ^ UINT64_C(0x6c7967656e657261),

@@ -282,7 +282,7 @@ void strbuf_done(StrBuf *b) {
         if (!b)
                 return;
         free(b->data);
-        *b = (StrBuf) {};
+        *b = (StrBuf){};
 }
 
 /* Length of the well-formed UTF-8 sequence at s (Unicode, table 3-7: no overlong forms, surrogates or values above

@@ -27,7 +27,7 @@ usec_t monotonic_now(void) {
 }
 
 Instant instant_now(void) {
-        return (Instant) { .realtime = realtime_now(), .boottime = boottime_now() };
+        return (Instant){ .realtime = realtime_now(), .boottime = boottime_now() };
 }
 
 usec_t usec_add(usec_t a, usec_t b) {
@@ -186,9 +186,9 @@ int format_span(usec_t span, unsigned parts, char **ret) {
                 const char *name;
                 usec_t usec;
         } steps[] = {
-                { "y", USEC_PER_YEAR },     { "month", USEC_PER_MONTH }, { "w", USEC_PER_WEEK },
-                { "d", USEC_PER_DAY },      { "h", USEC_PER_HOUR },      { "min", USEC_PER_MINUTE },
-                { "s", USEC_PER_SEC },      { "ms", USEC_PER_MSEC },     { "us", 1 },
+                { "y", USEC_PER_YEAR }, { "month", USEC_PER_MONTH }, { "w", USEC_PER_WEEK },
+                { "d", USEC_PER_DAY },  { "h", USEC_PER_HOUR },      { "min", USEC_PER_MINUTE },
+                { "s", USEC_PER_SEC },  { "ms", USEC_PER_MSEC },     { "us", 1 },
         };
         _cleanup_strbuf_ StrBuf b = {};
         unsigned n = 0;

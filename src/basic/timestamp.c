@@ -132,8 +132,13 @@ static int usec_from_utc(const Civil *c, int offset_minutes, usec_t *ret) {
 
 static int usec_from_local(const Civil *c, usec_t *ret) {
         struct tm tm = {
-                .tm_year = c->year - 1900, .tm_mon = c->month - 1, .tm_mday = c->day,
-                .tm_hour = c->hour, .tm_min = c->minute, .tm_sec = c->second, .tm_isdst = -1,
+                .tm_year = c->year - 1900,
+                .tm_mon = c->month - 1,
+                .tm_mday = c->day,
+                .tm_hour = c->hour,
+                .tm_min = c->minute,
+                .tm_sec = c->second,
+                .tm_isdst = -1,
         };
         time_t t;
 
@@ -179,7 +184,7 @@ static int civil_today(usec_t now, Civil *ret) {
 
         if (!localtime_r(&t, &tm))
                 return -ERANGE;
-        *ret = (Civil) { .year = tm.tm_year + 1900, .month = tm.tm_mon + 1, .day = tm.tm_mday };
+        *ret = (Civil){ .year = tm.tm_year + 1900, .month = tm.tm_mon + 1, .day = tm.tm_mday };
         return 0;
 }
 

@@ -81,7 +81,7 @@ static const ConfItem items[] = {
 
 static void set_defaults(SyndConf *c) {
         c->log_level = LOG_INFO;
-        c->recovery = (RecoverySettings) {
+        c->recovery = (RecoverySettings){
                 .budget = { .limit = 5, .window = 10 * USEC_PER_MINUTE },
                 .backoff_base = 500 * USEC_PER_MSEC,
                 .backoff_max = USEC_PER_MINUTE,
@@ -90,7 +90,7 @@ static void set_defaults(SyndConf *c) {
                 .slow_retry = 5 * USEC_PER_MINUTE,
                 .enabled = true,
         };
-        c->host_budget = (Budget) { .limit = 60, .window = 10 * USEC_PER_MINUTE };
+        c->host_budget = (Budget){ .limit = 60, .window = 10 * USEC_PER_MINUTE };
         c->log_max_age = 30 * USEC_PER_DAY;
         c->log_max_size = UINT64_C(512) * 1024 * 1024;
         c->log_hard_max_size = UINT64_C(1024) * 1024 * 1024;
@@ -133,7 +133,7 @@ static int list_files(const char *root, char ***ret) {
                 r = str_printf(&etc, "%s/etc", root);
         if (r < 0)
                 return r;
-        return conf_files_list("synos/synd.conf", (const char *const[]) { lib, run, etc, NULL }, ret);
+        return conf_files_list("synos/synd.conf", (const char *const[]){ lib, run, etc, NULL }, ret);
 }
 
 /* $STATE_DIRECTORY is a list when the unit has several (systemd.exec(5)); ours is the first. */

@@ -65,7 +65,7 @@ static bool is_nats(const char *s) {
 
         if (strv_split(s, ", ", &l) < 0 || !l)
                 return false;
-        STRV_FOREACH(i, l)
+        STRV_FOREACH (i, l)
                 if (!has_scheme(*i, "nats\0tls\0ws\0wss\0"))
                         return false;
         return true;

@@ -10,10 +10,10 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Unlike assert(3) also there in a release build. */
-#define CHECK(condition)                                                                \
-        do {                                                                            \
-                if (!(condition)) {                                                     \
+#define CHECK(condition)                                                                        \
+        do {                                                                                    \
+                if (!(condition)) {                                                             \
                         fprintf(stderr, "%s:%d: broken: %s\n", __FILE__, __LINE__, #condition); \
-                        abort();                                                        \
-                }                                                                       \
+                        abort();                                                                \
+                }                                                                               \
         } while (0)

@@ -207,7 +207,7 @@ static void check_list(const char *expected) {
         _cleanup_strbuf_ StrBuf b = {};
 
         strbuf_append(&b, "");
-        STRV_FOREACH(s, l)
+        STRV_FOREACH (s, l)
                 strbuf_appendf(&b, "%s ", *s + strlen(directory) + 1);
         assert_string_equal(b.data, expected);
 }
@@ -270,7 +270,9 @@ static void test_load(void **state) {
                                            "run/synos/synd.conf.d/1.conf:2: bad value 'many' for Number=, ignoring\n"
                                            "run/synos/synd.conf.d/1.conf:6: unknown key 'Number', ignoring\n"
                                            "run/synos/synd.conf.d/1.conf:7: neither a section"));
-        assert_non_null(strstr(b.data, "etc/synos/synd.conf.d/2.conf:4: value '5000000000' for Number= is out of range, ignoring\n"));
+        assert_non_null(strstr(
+                        b.data,
+                        "etc/synos/synd.conf.d/2.conf:4: value '5000000000' for Number= is out of range, ignoring\n"));
         assert_non_null(strstr(b.data, "run:0: cannot be read: Is a directory\n"));
 }
 

@@ -99,7 +99,7 @@ static void test_order_and_removal_while_iterating(void **state) {
                 snprintf(key, sizeof key, "key%u", i);
                 assert_int_equal(hashmap_put(m, key, &values[i]), 0);
         }
-        HASHMAP_FOREACH(v, m) {
+        HASHMAP_FOREACH (v, m) {
                 char key[16];
 
                 assert_int_equal(*v, expected++);
@@ -110,14 +110,14 @@ static void test_order_and_removal_while_iterating(void **state) {
         }
         assert_int_equal(expected, ELEMENTSOF(values));
         expected = 0;
-        HASHMAP_FOREACH(v, m) {
+        HASHMAP_FOREACH (v, m) {
                 assert_int_equal(*v, expected);
                 expected += 3;
         }
         /* A key that comes back is the last. */
         assert_ptr_equal(hashmap_remove(m, "key0"), &values[0]);
         assert_int_equal(hashmap_put(m, "key0", &values[0]), 0);
-        HASHMAP_FOREACH(v, m)
+        HASHMAP_FOREACH (v, m)
                 expected = *v;
         assert_int_equal(expected, 0);
 }
@@ -216,10 +216,8 @@ static void test_against_model(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_put_get_remove),
-                cmocka_unit_test(test_ownership),
-                cmocka_unit_test(test_numbers),
-                cmocka_unit_test(test_order_and_removal_while_iterating),
+                cmocka_unit_test(test_put_get_remove), cmocka_unit_test(test_ownership),
+                cmocka_unit_test(test_numbers),        cmocka_unit_test(test_order_and_removal_while_iterating),
                 cmocka_unit_test(test_against_model),
         };
 

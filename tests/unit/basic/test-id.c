@@ -23,9 +23,14 @@ static void test_strings(void **state) {
 
 static void test_bad_strings(void **state) {
         static const char *const bad[] = {
-                "", "0", "0123456789abcdeffedcba987654321", "0123456789abcdeffedcba98765432100",
-                "0123456789abcdefgedcba9876543210", "01234567-89ab-cdef-fedcba-9876543210",
-                "0123456-789ab-cdef-fedc-ba9876543210", "01234567-89ab-cdef-fedc-ba98765432 0",
+                "",
+                "0",
+                "0123456789abcdeffedcba987654321",
+                "0123456789abcdeffedcba98765432100",
+                "0123456789abcdefgedcba9876543210",
+                "01234567-89ab-cdef-fedcba-9876543210",
+                "0123456-789ab-cdef-fedc-ba9876543210",
+                "01234567-89ab-cdef-fedc-ba98765432 0",
         };
         Id128 id = { { 1 } };
 

@@ -56,13 +56,65 @@ static void test_accepts(void **state) {
 
 static void test_refuses(void **state) {
         static const char *const bad[] = {
-                "", " ", "{", "}", "[", "[1", "[1,", "[1,]", "[,1]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}",
-                "{'a':1}", "'a'", "\"a", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"\\u0000\"", "\"\\ud800\"",
-                "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"a\nb\"", "\"\xff\"", "\"\xed\xa0\x80\"", "\"\xc3\"",
-                "01", "-", "+1", "1.", ".5", "1e", "1e+", "0x10", "NaN", "nan", "Infinity", "-Infinity", "1e999",
-                "-1e999", "18446744073709551616", "-9223372036854775809", "99999999999999999999999",
-                "tru", "True", "nul", "nulll", "1 2", "{} x", "{}{}", "[] ]", "// c\n1", "/* c */1", "[1 2]",
-                "{\"a\":1,\"a\":2}", "{\"a\":1,\"b\":2,\"a\":3}", "{\"a\":{\"x\":1,\"x\":1}}", "{\"a\":1,\"\\u0061\":2}",
+                "",
+                " ",
+                "{",
+                "}",
+                "[",
+                "[1",
+                "[1,",
+                "[1,]",
+                "[,1]",
+                "{\"a\"}",
+                "{\"a\":}",
+                "{\"a\":1,}",
+                "{a:1}",
+                "{'a':1}",
+                "'a'",
+                "\"a",
+                "\"\\x\"",
+                "\"\\u12\"",
+                "\"\\u12g4\"",
+                "\"\\u0000\"",
+                "\"\\ud800\"",
+                "\"\\udc00\"",
+                "\"\\ud800\\u0041\"",
+                "\"a\nb\"",
+                "\"\xff\"",
+                "\"\xed\xa0\x80\"",
+                "\"\xc3\"",
+                "01",
+                "-",
+                "+1",
+                "1.",
+                ".5",
+                "1e",
+                "1e+",
+                "0x10",
+                "NaN",
+                "nan",
+                "Infinity",
+                "-Infinity",
+                "1e999",
+                "-1e999",
+                "18446744073709551616",
+                "-9223372036854775809",
+                "99999999999999999999999",
+                "tru",
+                "True",
+                "nul",
+                "nulll",
+                "1 2",
+                "{} x",
+                "{}{}",
+                "[] ]",
+                "// c\n1",
+                "/* c */1",
+                "[1 2]",
+                "{\"a\":1,\"a\":2}",
+                "{\"a\":1,\"b\":2,\"a\":3}",
+                "{\"a\":{\"x\":1,\"x\":1}}",
+                "{\"a\":1,\"\\u0061\":2}",
                 "\xef\xbb\xbf{}",
         };
 
@@ -176,8 +228,11 @@ static void test_getters(void **state) {
         const char *key;
         Json *v;
 
-        assert_int_equal(parse("{\"s\":\"v\",\"b\":true,\"i\":-5,\"u\":18446744073709551615,\"r\":1.5,\"l\":[\"x\",\"y\"],"
-                               "\"m\":[1],\"t\":\"2026-11-24T14:03:12.204113Z\",\"z\":null}", &o), 0);
+        assert_int_equal(parse("{\"s\":\"v\",\"b\":true,\"i\":-5,\"u\":18446744073709551615,\"r\":1.5,\"l\":[\"x\","
+                               "\"y\"],"
+                               "\"m\":[1],\"t\":\"2026-11-24T14:03:12.204113Z\",\"z\":null}",
+                               &o),
+                         0);
         assert_string_equal(json_get_string(o, "s"), "v");
         assert_null(json_get_string(o, "i"));
         assert_null(json_get_string(o, "z"));
@@ -282,9 +337,9 @@ static void test_locale(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_accepts),    cmocka_unit_test(test_refuses),  cmocka_unit_test(test_error_place),
-                cmocka_unit_test(test_limits),     cmocka_unit_test(test_setters),  cmocka_unit_test(test_sanitises),
-                cmocka_unit_test(test_getters),    cmocka_unit_test(test_round_trip), cmocka_unit_test(test_locale),
+                cmocka_unit_test(test_accepts), cmocka_unit_test(test_refuses),    cmocka_unit_test(test_error_place),
+                cmocka_unit_test(test_limits),  cmocka_unit_test(test_setters),    cmocka_unit_test(test_sanitises),
+                cmocka_unit_test(test_getters), cmocka_unit_test(test_round_trip), cmocka_unit_test(test_locale),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,8 +105,9 @@ static void test_levels(void **state) {
 }
 
 static void test_newlines_and_names(void **state) {
-        const char *const fields[] = { "SYNOS_UNIT=foo@a\\x2db.service", "SYNOS_TEXT=a\nb", "_FORGED=1", "lower=1",
-                                       "NOEQUALS", "=x", NULL };
+        const char *const fields[] = {
+                "SYNOS_UNIT=foo@a\\x2db.service", "SYNOS_TEXT=a\nb", "_FORGED=1", "lower=1", "NOEQUALS", "=x", NULL
+        };
         static const char text[] = "SYNOS_TEXT\n\3\0\0\0\0\0\0\0a\nb\n";
         static char buf[65536];
         ssize_t n;

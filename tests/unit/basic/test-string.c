@@ -86,12 +86,19 @@ static void test_size(void **state) {
                 const char *text;
                 uint64_t size;
         } good[] = {
-                { "0", 0 }, { "512", 512 }, { "512B", 512 }, { "10K", 10240 }, { "1.5G", UINT64_C(1610612736) },
-                { " 2 M", 2097152 }, { "0.5", 0 }, { "15E", UINT64_C(15) << 60 },
+                { "0", 0 },
+                { "512", 512 },
+                { "512B", 512 },
+                { "10K", 10240 },
+                { "1.5G", UINT64_C(1610612736) },
+                { " 2 M", 2097152 },
+                { "0.5", 0 },
+                { "15E", UINT64_C(15) << 60 },
                 { "18446744073709551615", UINT64_MAX },
         };
         static const char *const bad[] = { "", "K", "1X", "1KB", "-1", ".5K", "1.K", "1 K x", "1k" };
-        static const char *const huge[] = { "16E", "18446744073709551616", "99999999999999999999999999999999999999999" };
+        static const char *const huge[] = { "16E", "18446744073709551616",
+                                            "99999999999999999999999999999999999999999" };
         uint64_t v = 7;
 
         for (size_t i = 0; i < ELEMENTSOF(bad); i++)
@@ -155,11 +162,32 @@ static void test_strbuf(void **state) {
 }
 
 static void test_utf8(void **state) {
-        static const char *const good[] = { "", "abc\n\x7f", "Grüße", "€", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf",
-                                            "\xed\x9f\xbf", "\xee\x80\x80", "\xc2\x80", "\xe0\xa0\x80" };
+        static const char *const good[] = { "",
+                                            "abc\n\x7f",
+                                            "Grüße",
+                                            "€",
+                                            "\xf0\x9f\x98\x80",
+                                            "\xf4\x8f\xbf\xbf",
+                                            "\xed\x9f\xbf",
+                                            "\xee\x80\x80",
+                                            "\xc2\x80",
+                                            "\xe0\xa0\x80" };
         static const char *const bad[] = {
-                "\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
-                "\xf5\x80\x80\x80", "\xff", "\xc3", "\xe2\x82", "\xf0\x9f\x98", "\xc3(", "\xe2\x82(", "a\xfe",
+                "\x80",
+                "\xc0\x80",
+                "\xc1\xbf",
+                "\xe0\x9f\xbf",
+                "\xed\xa0\x80",
+                "\xf0\x8f\xbf\xbf",
+                "\xf4\x90\x80\x80",
+                "\xf5\x80\x80\x80",
+                "\xff",
+                "\xc3",
+                "\xe2\x82",
+                "\xf0\x9f\x98",
+                "\xc3(",
+                "\xe2\x82(",
+                "a\xfe",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(good); i++)
@@ -180,7 +208,9 @@ static void check_sanitize(const char *s, size_t max, const char *expected) {
 static void test_sanitize(void **state) {
         check_sanitize("plain Grüße", 100, "plain Grüße");
         check_sanitize("a\x1b[31m\n\x7f", 100, "a\\x1b[31m\\x0a\\x7f");
-        check_sanitize("\xc2\x9b" "31m", 100, "\\xc2\\x9b31m");
+        check_sanitize("\xc2\x9b"
+                       "31m",
+                       100, "\\xc2\\x9b31m");
         check_sanitize("x\xff\xc3(", 100, "x\\xff\\xc3(");
         check_sanitize("abcdef", 6, "abcdef");
         check_sanitize("abcdef", 5, "abcde…");
@@ -192,9 +222,9 @@ static void test_sanitize(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_compare), cmocka_unit_test(test_strip),    cmocka_unit_test(test_integers),
-                cmocka_unit_test(test_doubles), cmocka_unit_test(test_boolean),  cmocka_unit_test(test_size),
-                cmocka_unit_test(test_strv),    cmocka_unit_test(test_strbuf),   cmocka_unit_test(test_utf8),
+                cmocka_unit_test(test_compare),  cmocka_unit_test(test_strip),   cmocka_unit_test(test_integers),
+                cmocka_unit_test(test_doubles),  cmocka_unit_test(test_boolean), cmocka_unit_test(test_size),
+                cmocka_unit_test(test_strv),     cmocka_unit_test(test_strbuf),  cmocka_unit_test(test_utf8),
                 cmocka_unit_test(test_sanitize),
         };
 

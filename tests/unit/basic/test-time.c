@@ -35,8 +35,9 @@ static void test_parse_span(void **state) {
                 { "infinity", USEC_INFINITY },
                 { "584542y", UINT64_C(584542) * 31557600 * USEC_PER_SEC },
         };
-        static const char *const bad[] = { "", " ", "s", "5x", "-5", "+5", "5 s x", "1..5s", "1.", "infinity 5",
-                                           "5s,", "5 minutes ago", "0x10", "1e3", "5S" };
+        static const char *const bad[] = { "",      " ",     "s",  "5x",         "-5",  "+5",
+                                           "5 s x", "1..5s", "1.", "infinity 5", "5s,", "5 minutes ago",
+                                           "0x10",  "1e3",   "5S" };
         static const char *const huge[] = { "584543y", "18446744073709551616", "18446744073709551615",
                                             "18446744073709551615us", "300000y 300000y" };
         usec_t v = 77;
@@ -107,9 +108,19 @@ static void test_clocks(void **state) {
 
 static void test_rfc3339(void **state) {
         static const char *const bad[] = {
-                "", "2026-11-24", "2026-11-24T14:03:12", "2026-11-24 14:03:12Z", "2026-13-24T14:03:12Z",
-                "2026-02-29T14:03:12Z", "2026-11-24T24:03:12Z", "2026-11-24T14:03:12.Z", "2026-11-24T14:03:12Zx",
-                "2026-11-24T14:03Z", "2026-11-24T14:03:12+1:00", "2026-11-24T14:03:61Z", "+026-11-24T14:03:12Z",
+                "",
+                "2026-11-24",
+                "2026-11-24T14:03:12",
+                "2026-11-24 14:03:12Z",
+                "2026-13-24T14:03:12Z",
+                "2026-02-29T14:03:12Z",
+                "2026-11-24T24:03:12Z",
+                "2026-11-24T14:03:12.Z",
+                "2026-11-24T14:03:12Zx",
+                "2026-11-24T14:03Z",
+                "2026-11-24T14:03:12+1:00",
+                "2026-11-24T14:03:61Z",
+                "+026-11-24T14:03:12Z",
         };
         char buf[FORMAT_RFC3339_MAX];
         uint64_t seed = random_u64();
@@ -153,8 +164,9 @@ static void check_timestamp(const char *s, usec_t now, const char *expected_rfc3
 
 static void test_timestamp(void **state) {
         static const char *const bad[] = {
-                "", "never", "2026-02-30", "25:00", "12:00 UTC", "@", "@-5", "@5x", "ago", " ago", "5x ago",
-                "2026-11-24 12", "2026-11-24x", "-", "2026-11-24T12:00:00",
+                "",       "never",         "2026-02-30",  "25:00", "12:00 UTC",
+                "@",      "@-5",           "@5x",         "ago",   " ago",
+                "5x ago", "2026-11-24 12", "2026-11-24x", "-",     "2026-11-24T12:00:00",
         };
         usec_t now, t;
 
@@ -189,9 +201,9 @@ static void test_timestamp(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_parse_span),  cmocka_unit_test(test_format_span),
+                cmocka_unit_test(test_parse_span),      cmocka_unit_test(test_format_span),
                 cmocka_unit_test(test_span_round_trip), cmocka_unit_test(test_arithmetic),
-                cmocka_unit_test(test_clocks),      cmocka_unit_test(test_rfc3339),
+                cmocka_unit_test(test_clocks),          cmocka_unit_test(test_rfc3339),
                 cmocka_unit_test(test_timestamp),
         };
 
