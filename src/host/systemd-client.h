@@ -27,7 +27,8 @@ typedef struct SystemdHandler {
         /* daemon-reload (or reexec) began/ended. After its end the caller scans unit files again. */
         void (*reloading)(SystemdClient *c, bool active, void *userdata);
         /* Manager.SystemState changed to starting/running/degraded/stopping/…: by the StartupFinished signal, jobs of
-         * shutdown targets, and at connection. */
+         * shutdown targets, and right after each connected(true). STARTING, RUNNING, STOPPING (rescue and emergency mode
+         * too) or UNKNOWN. */
         void (*system_state)(SystemdClient *c, HostState state, void *userdata);
 } SystemdHandler;
 

@@ -12,7 +12,7 @@ import sys
 import tarfile
 import time
 
-from . import cgroup, common, network
+from . import cgroup, common, enter, network
 from .base import Base
 from .common import GUEST_ENV, Failure, Process, TimedOut, Unsupported
 
@@ -240,6 +240,10 @@ class Container:
 
   # commands and files
 
+  def call(self, command, limit):
+    """Run a command inside, the last thing this process does: its exit status."""
+    return enter.call(self.leader(), command, limit)
+
   def enter(self, *command, namespaces='-a'):
     """The command line that runs a command inside, on a host that is on."""
     return ['nsenter', '-t', str(self.leader().pid), namespaces, '--', *GUEST_ENV, *command]
@@ -252,11 +256,14 @@ class Container:
     self.mount()
     return ['chroot', self.root, *GUEST_ENV, *command]
 
-  def unit_command(self, command, uid=None, unit=None, properties=()):
-    """As enter(), in a unit of its own: with its cgroup, and as another user. systemd-run expands $: doubled."""
-    return self.enter('systemd-run', '--quiet', '--pipe', '--wait', '--collect', '--service-type=exec',
+  def call_unit(self, command, limit, uid=None, unit=None, properties=()):
+    """As call(), in a unit of its own: with its cgroup, and as another user. systemd-run expands $: doubled."""
+    if limit:
+      # systemd-run leaves the unit behind when it is killed at the limit
+      properties = [f'RuntimeMaxSec={limit + 10}', *properties]
+    return self.call(['systemd-run', '--quiet', '--pipe', '--wait', '--collect', '--service-type=exec',
                       *([f'--uid={uid}'] if uid else []), *([f'--unit={unit}'] if unit else []),
-                      *(f'--property={p}' for p in properties), '--', *(a.replace('$', '$$') for a in command))
+                      *(f'--property={p}' for p in properties), '--', *(a.replace('$', '$$') for a in command)], limit)
 
   def put(self, sources, target, mode=None, timeout=60):
     """Copy files or trees into the host, owned by root. A target that is a directory gets them inside."""
@@ -318,10 +325,9 @@ class Container:
       spool = '/var/cache/testhost/'
       self.put(debs, spool)
       files = [spool + os.path.basename(d) for d in debs]
-    command = self.enter('DEBIAN_FRONTEND=noninteractive', 'sh', '-c',
-                         'dpkg --install --force-confdef --force-confold "$@" && rm -f "$@"', 'sh', *files)
-    return subprocess.run(['timeout', '-k', '5', str(timeout), *command], stdin=subprocess.DEVNULL,
-                          check=False).returncode
+    return self.call(['env', 'DEBIAN_FRONTEND=noninteractive', 'sh', '-c',
+                      'dpkg --install --force-confdef --force-confold "$@" </dev/null && rm -f "$@"', 'sh', *files],
+                     timeout)
 
 
 def names(state):

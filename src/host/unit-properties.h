@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* Decodes org.freedesktop.systemd1.Unit and .Service properties (org.freedesktop.systemd1(5)) into values of core/unit.h.
+ * Only properties of interest are looked at; a property of an unexpected type is passed over, as a newer systemd may
+ * change what it likes as long as the message is well-formed. */
+
+#include "core/unit.h"
+#include <systemd/sd-bus.h>
+
+typedef enum UnitInterface { INTERFACE_UNIT, INTERFACE_SERVICE } UnitInterface;
+/* The D-Bus name. */
+const char *unit_interface_name(UnitInterface i);
+
+/* The snapshot and what it is derived from. */
+typedef struct UnitRaw {
+        UnitSnapshot snapshot;
+        bool condition_result;
+        usec_t condition_timestamp; /* realtime, 0 = never checked */
+} UnitRaw;
+
+/* Reads an a{sv} into raw and, if given, relations (lists that are present replace those in it). id (if given) gets a copy
+ * of the Id property when it is present. The number of properties of interest that were found, -EBADMSG, -ENOMEM. */
+int unit_properties_read(sd_bus_message *m, UnitInterface i, UnitRaw *raw, UnitRelations *relations, char **id);
+/* Reads the one variant of a Get reply: as above. */
+int unit_property_read(sd_bus_message *m, UnitInterface i, const char *name, UnitRaw *raw);
+/* Reads the invalidated names of PropertiesChanged: 1 if one of them is of interest. */
+int unit_properties_read_invalidated(sd_bus_message *m, UnitInterface i);
+
+/* Names that connect every service with early boot and shutdown and say nothing about this one. */
+bool unit_relation_is_noise(const char *name) _pure_;
