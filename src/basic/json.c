@@ -348,14 +348,14 @@ bool json_next(const Json *o, void **state, const char **ret_key, Json **ret_val
         if (json_type(o) != JSON_OBJECT)
                 return false;
         e = *state;
-        e = e ? e->next : json_object_get_object(o)->head;
+        e = e ? lh_entry_next(e) : lh_table_head(json_object_get_object(o));
         if (!e)
                 return false;
         *state = e;
         if (ret_key)
                 *ret_key = lh_entry_k(e);
         if (ret_value)
-                *ret_value = (Json *) lh_entry_v(e);
+                *ret_value = lh_entry_v(e);
         return true;
 }
 
