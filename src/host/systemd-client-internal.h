@@ -16,8 +16,10 @@
 #define READS_MAX 100U
 #define CALLS_MAX 20U
 #define CALL_TIMEOUT_USEC (25 * USEC_PER_SEC)
-/* GetAll of the Unit interface and the single properties of the Service interface. */
-#define UNIT_READS_MAX 8U
+/* The most properties that one stage of reading a unit asks for. */
+#define UNIT_READS_MAX 13U
+/* Names in one ListUnitsByNames. */
+#define BATCH_MAX 500U
 /* A unit whose state cannot be read is given up, as unknown, after so many attempts. */
 #define READ_ATTEMPTS_MAX 3U
 
@@ -30,11 +32,19 @@ typedef enum ClientPhase {
 
 typedef struct WatchedUnit WatchedUnit;
 
-typedef struct UnitRead { /* one outstanding property read */
+typedef struct UnitRead { /* one outstanding Get */
         WatchedUnit *unit;
-        const char *property; /* NULL = GetAll of the Unit interface */
+        const char *property;
+        UnitInterface interface;
         sd_bus_slot *slot;
 } UnitRead;
+
+typedef enum ReadStage {
+        READ_NONE,
+        READ_STATE,     /* load, active and sub state, job: by Get, or for many units at once by ListUnitsByNames */
+        READ_DETAILS,   /* what that state makes interesting */
+        READ_RELATIONS, /* of a running unit only after its state was told */
+} ReadStage;
 
 struct WatchedUnit {
         unsigned n_ref;
@@ -42,17 +52,21 @@ struct WatchedUnit {
         char *name, *path;
         char *id_path; /* path of the unit that the name is an alias of, if it is one */
         UnitRaw raw;
-        UnitRelations relations; /* of the read under way */
-        bool relations_read;
+        UnitSnapshot told;
         bool service; /* has the Service interface */
         bool known;   /* the handler was told since the connection */
-        bool queued;                /* to be read */
-        bool initial;               /* the read under way is to be told as initial */
-        bool again, again_initial;  /* read once more after it */
-        bool stale;                 /* announced anew while at rest */
-        bool failed;                /* one of the replies was an error */
-        UnitSnapshot told;
+        bool stale;   /* announced anew while at rest: to be read when it begins to move */
+
+        /* unit-read.c */
+        ReadStage stage;
+        bool queued;               /* the stage waits for room in the window */
+        bool batched;              /* its state comes with a batch */
+        bool initial;              /* the read under way is to be told as initial */
+        bool state_told;           /* by the read under way */
+        bool again, again_initial; /* read once more after it */
+        bool failed;               /* one of the replies was an error */
         unsigned attempts;
+        UnitRelations relations; /* what has been read of them */
         UnitRead reads[UNIT_READS_MAX];
         size_t n_reads, n_outstanding;
         TAILQ_ENTRY(WatchedUnit) queue;
@@ -75,7 +89,16 @@ struct UnitCall {
         TAILQ_ENTRY(UnitCall) queue;
 };
 
+/* One ListUnitsByNames. */
+typedef struct UnitBatch {
+        SystemdClient *client;
+        char **names;
+        sd_bus_slot *slot;
+        TAILQ_ENTRY(UnitBatch) list;
+} UnitBatch;
+
 TAILQ_HEAD(UnitQueue, WatchedUnit);
+TAILQ_HEAD(BatchList, UnitBatch);
 TAILQ_HEAD(CallQueue, UnitCall);
 
 struct SystemdClient {
@@ -99,7 +122,9 @@ struct SystemdClient {
         HashMap *units; /* name → WatchedUnit, one reference */
         HashMap *paths; /* object path → WatchedUnit, borrowed */
         size_t n_unknown;
-        struct UnitQueue queue; /* waiting to be read, one reference each */
+        struct UnitQueue queue;     /* waiting to be read, one reference each */
+        struct UnitQueue relations; /* the same, once nothing is in the other queue */
+        struct BatchList batches;
         size_t n_queued;
 
         struct CallQueue calls; /* all that are not done, in order */
@@ -114,19 +139,35 @@ bool client_is_from_systemd(const SystemdClient *c, sd_bus_message *m);
 void client_check_connected(SystemdClient *c);
 
 /* unit-watch.c */
+WatchedUnit *watched_unit_ref(WatchedUnit *u);
+WatchedUnit *watched_unit_unref(WatchedUnit *u);
+DEFINE_CLEANUP(WatchedUnit *, watched_unit_unref);
 int unit_watch_init(SystemdClient *c);
 int unit_watch_on_properties_changed(sd_bus_message *m, void *userdata, sd_bus_error *error);
 void unit_watch_on_new(SystemdClient *c, const char *unit);
 void unit_watch_on_removed(SystemdClient *c, const char *unit);
 void unit_watch_on_job_new(SystemdClient *c, const char *unit);
-/* Queues every unit to be read again. */
-void unit_watch_read_all(SystemdClient *c);
-/* Sends as many reads as the window allows. */
-void unit_watch_pump(SystemdClient *c);
+/* A read came to its end: the state (told if it is initial or differs), the relations (given away). */
+void unit_watch_tell_read(WatchedUnit *u, bool initial);
+void unit_watch_tell_relations(WatchedUnit *u);
+/* id is the unit that the name leads to. */
+void unit_watch_set_id(WatchedUnit *u, const char *id);
 /* Nothing is known any more: the connection was lost. */
 void unit_watch_reset(SystemdClient *c);
 void unit_watch_done(SystemdClient *c);
 bool unit_watch_is_loaded(const SystemdClient *c, const char *unit);
+
+/* unit-read.c */
+/* Reads one unit; while it is being read: once more afterwards. */
+void unit_read_queue(WatchedUnit *u, bool initial);
+/* Reads all, and all at once: at the beginning of a connection. After an error the connection is to be begun anew. */
+int unit_read_batch(SystemdClient *c);
+/* Reads all, one by one. */
+void unit_read_all(SystemdClient *c);
+/* Sends what the window allows. */
+void unit_read_pump(SystemdClient *c);
+void unit_read_cancel(SystemdClient *c, WatchedUnit *u);
+void unit_read_cancel_batches(SystemdClient *c);
 
 /* unit-job.c */
 void unit_call_pump(SystemdClient *c);

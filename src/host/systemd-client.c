@@ -230,7 +230,7 @@ static void on_reloading(SystemdClient *c, sd_bus_message *m) {
                 return;
         /* Files may have changed everything that is not signalled: relations, Restart=. */
         if (!active)
-                unit_watch_read_all(c);
+                unit_read_all(c);
         client_set_reloading(c, active);
 }
 
@@ -294,9 +294,10 @@ static void client_begin(SystemdClient *c) {
                 r = client_get_property(c, "Version", on_version, &c->version_slot);
         if (r >= 0)
                 r = client_get_property(c, "SystemState", on_system_state, &c->state_slot);
+        if (r >= 0)
+                r = unit_read_batch(c);
         if (r < 0)
-                return client_retry(c);
-        unit_watch_read_all(c);
+                client_retry(c);
 }
 
 static void client_set_owner(SystemdClient *c, const char *owner) {

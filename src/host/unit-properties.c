@@ -2,7 +2,6 @@
 #include "host/unit-properties.h"
 
 typedef enum Field {
-        FIELD_ID,
         FIELD_LOAD,
         FIELD_ACTIVE,
         FIELD_SUB,
@@ -29,7 +28,6 @@ typedef struct Property {
 #define RELATION(member) offsetof(UnitRelations, member)
 
 static const Property unit_properties[] = {
-        { "Id", "s", FIELD_ID, 0 },
         { "LoadState", "s", FIELD_LOAD, 0 },
         { "ActiveState", "s", FIELD_ACTIVE, 0 },
         { "SubState", "s", FIELD_SUB, 0 },
@@ -134,44 +132,44 @@ static int read_invocation(sd_bus_message *m, Id128 *ret) {
         return 0;
 }
 
-static int read_word(sd_bus_message *m, Field field, UnitSnapshot *s, char **id) {
-        const char *w;
-        int r, v;
+/* A word that we do not know belongs to a newer systemd. */
+static void set_word(UnitSnapshot *s, Field field, const char *w) {
+        int v;
 
-        r = sd_bus_message_read_basic(m, 's', &w);
-        if (r < 0)
-                return r;
-
-        /* A word that we do not know belongs to a newer systemd. */
         switch (field) {
-        case FIELD_ID:
-                return id ? free_and_strdup(id, w) : 0;
         case FIELD_LOAD:
                 v = (int) unit_load_from_string(w);
                 s->load = v < 0 ? UNIT_LOAD_UNKNOWN : (UnitLoad) v;
-                return 0;
+                break;
         case FIELD_ACTIVE:
                 v = (int) unit_active_from_string(w);
                 s->active = v < 0 ? UNIT_ACTIVE_UNKNOWN : (UnitActive) v;
-                return 0;
+                break;
         case FIELD_RESULT:
                 v = (int) unit_result_from_string(w);
                 s->result = v < 0 ? RESULT_UNKNOWN : (UnitResult) v;
-                return 0;
+                break;
         case FIELD_RESTART:
                 s->auto_restart = !streq(w, "no");
-                return 0;
+                break;
         default:
                 assert(field == FIELD_SUB);
                 /* Cleared to its end, so that snapshots can be compared as memory. */
                 memset(s->sub, 0, sizeof(s->sub));
                 memcpy(s->sub, w, MIN(strlen(w), sizeof(s->sub) - 1));
-                return 0;
         }
 }
 
-static int read_value(sd_bus_message *m, const Property *p, UnitRaw *raw, UnitRelations *relations, char **id) {
+void unit_raw_set_state(UnitRaw *raw, const char *load, const char *active, const char *sub, uint32_t job_id) {
+        set_word(&raw->snapshot, FIELD_LOAD, load);
+        set_word(&raw->snapshot, FIELD_ACTIVE, active);
+        set_word(&raw->snapshot, FIELD_SUB, sub);
+        raw->snapshot.job_id = job_id;
+}
+
+static int read_value(sd_bus_message *m, const Property *p, UnitRaw *raw, UnitRelations *relations) {
         void *d = (uint8_t *) raw + p->offset;
+        const char *w;
         int r, b;
 
         switch (p->field) {
@@ -196,13 +194,15 @@ static int read_value(sd_bus_message *m, const Property *p, UnitRaw *raw, UnitRe
                         return sd_bus_message_skip(m, "as");
                 return read_relation(m, (char ***) ((uint8_t *) relations + p->offset), p->field == FIELD_RELATION_APPEND);
         default:
-                return read_word(m, p->field, &raw->snapshot, id);
+                r = sd_bus_message_read_basic(m, 's', &w);
+                if (r >= 0)
+                        set_word(&raw->snapshot, p->field, w);
+                return r;
         }
 }
 
 /* 1 if the property is of interest and was read. */
-static int read_variant(sd_bus_message *m, UnitInterface i, const char *name, UnitRaw *raw, UnitRelations *relations,
-                        char **id) {
+static int read_variant(sd_bus_message *m, UnitInterface i, const char *name, UnitRaw *raw, UnitRelations *relations) {
         const Property *p = property_find(i, name);
         const char *contents;
         char type;
@@ -218,7 +218,7 @@ static int read_variant(sd_bus_message *m, UnitInterface i, const char *name, Un
 
         r = sd_bus_message_enter_container(m, 'v', contents);
         if (r >= 0)
-                r = read_value(m, p, raw, relations, id);
+                r = read_value(m, p, raw, relations);
         if (r >= 0)
                 r = sd_bus_message_exit_container(m);
         if (r < 0)
@@ -230,7 +230,7 @@ static void raw_derive(UnitRaw *raw) {
         raw->snapshot.condition_failed = !raw->condition_result && raw->condition_timestamp > 0;
 }
 
-int unit_properties_read(sd_bus_message *m, UnitInterface i, UnitRaw *raw, UnitRelations *relations, char **id) {
+int unit_properties_read(sd_bus_message *m, UnitInterface i, UnitRaw *raw) {
         int r, n = 0;
 
         if (sd_bus_message_enter_container(m, 'a', "{sv}") < 0)
@@ -240,7 +240,7 @@ int unit_properties_read(sd_bus_message *m, UnitInterface i, UnitRaw *raw, UnitR
 
                 if (sd_bus_message_read_basic(m, 's', &name) < 0)
                         return -EBADMSG;
-                r = read_variant(m, i, name, raw, relations, id);
+                r = read_variant(m, i, name, raw, NULL);
                 if (r < 0)
                         return r;
                 n += r;
@@ -253,10 +253,10 @@ int unit_properties_read(sd_bus_message *m, UnitInterface i, UnitRaw *raw, UnitR
         return n;
 }
 
-int unit_property_read(sd_bus_message *m, UnitInterface i, const char *name, UnitRaw *raw) {
+int unit_property_read(sd_bus_message *m, UnitInterface i, const char *name, UnitRaw *raw, UnitRelations *relations) {
         int r;
 
-        r = read_variant(m, i, name, raw, NULL, NULL);
+        r = read_variant(m, i, name, raw, relations);
         if (r > 0)
                 raw_derive(raw);
         return r;

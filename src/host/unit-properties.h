@@ -18,11 +18,13 @@ typedef struct UnitRaw {
         usec_t condition_timestamp; /* realtime, 0 = never checked */
 } UnitRaw;
 
-/* Reads an a{sv} into raw and, if given, relations (lists that are present replace those in it). id (if given) gets a copy
- * of the Id property when it is present. The number of properties of interest that were found, -EBADMSG, -ENOMEM. */
-int unit_properties_read(sd_bus_message *m, UnitInterface i, UnitRaw *raw, UnitRelations *relations, char **id);
-/* Reads the one variant of a Get reply: as above. */
-int unit_property_read(sd_bus_message *m, UnitInterface i, const char *name, UnitRaw *raw);
+/* Reads the a{sv} of PropertiesChanged into raw; relations are passed over (they have no change signals). The number of
+ * properties of interest that were found, -EBADMSG, -ENOMEM. */
+int unit_properties_read(sd_bus_message *m, UnitInterface i, UnitRaw *raw);
+/* Reads the one variant of a Get reply into raw or relations: 1, or 0 for a property of no interest or another type. */
+int unit_property_read(sd_bus_message *m, UnitInterface i, const char *name, UnitRaw *raw, UnitRelations *relations);
+/* The words of one row of ListUnitsByNames. */
+void unit_raw_set_state(UnitRaw *raw, const char *load, const char *active, const char *sub, uint32_t job_id);
 /* Reads the invalidated names of PropertiesChanged: 1 if one of them is of interest. */
 int unit_properties_read_invalidated(sd_bus_message *m, UnitInterface i);
 
