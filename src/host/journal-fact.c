@@ -199,7 +199,8 @@ static int read_time(sd_journal *j, Id128 boot, JournalFact *f) {
         if (r < 0)
                 return r;
         /* A clock step between sending and writing would make the difference absurd. */
-        if (get_number(j, "_SOURCE_REALTIME_TIMESTAMP", &source) >= 0 && source <= real && real - source < USEC_PER_MINUTE)
+        if (get_number(j, "_SOURCE_REALTIME_TIMESTAMP", &source) >= 0 && source <= real &&
+            real - source < USEC_PER_MINUTE)
                 delay = real - source;
         f->time.realtime = real - delay;
         memcpy(f->boot.bytes, entry_boot.bytes, sizeof(f->boot.bytes));

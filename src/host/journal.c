@@ -26,16 +26,16 @@ struct JournalReader {
 
         sd_journal *journal; /* NULL while it cannot be opened */
         JournalMemory *memory;
-        char *cursor;             /* of the last entry that was told, NULL = none yet */
-        usec_t cursor_time;       /* its realtime */
-        bool position_due;        /* the cursor was set by seeking and was not told yet */
-        bool this_boot_only;      /* the cursor was lost: pass over older boots */
-        bool told_caught_up;      /* nothing new since caught_up */
+        char *cursor; /* of the last entry that was told, NULL = none yet */
+        usec_t cursor_time; /* its realtime */
+        bool position_due; /* the cursor was set by seeking and was not told yet */
+        bool this_boot_only; /* the cursor was lost: pass over older boots */
+        bool told_caught_up; /* nothing new since caught_up */
         unsigned stuck, failures; /* errors without progress; failed attempts to open */
-        usec_t paused_since;      /* boottime, 0 = not paused */
-        usec_t look_until;        /* boottime, 0 = not looking */
+        usec_t paused_since; /* boottime, 0 = not paused */
+        usec_t look_until; /* boottime, 0 = not looking */
 
-        sd_event_source *io;    /* the journal's inotify */
+        sd_event_source *io; /* the journal's inotify */
         sd_event_source *defer; /* the next bite */
         sd_event_source *timer; /* reopen, or the journal's own time-out where inotify does not work */
         sd_event_source *look;
@@ -176,7 +176,8 @@ static void reader_caught_up(JournalReader *j) {
         /* On network file systems inotify tells nothing; sd-journal then asks to be called again. The clock is
          * CLOCK_MONOTONIC. */
         if (j->journal && sd_journal_get_timeout(j->journal, &timeout) >= 0 && timeout != UINT64_MAX)
-                (void) reader_arm(j->timer, usec_add(boottime_now(), MAX(usec_sub(timeout, monotonic_now()), USEC_PER_SEC)));
+                (void) reader_arm(j->timer,
+                                  usec_add(boottime_now(), MAX(usec_sub(timeout, monotonic_now()), USEC_PER_SEC)));
 }
 
 static void reader_dispatch(JournalReader *j) {
@@ -409,8 +410,8 @@ static int reader_add_sources(JournalReader *j) {
         return 0;
 }
 
-int journal_reader_new(sd_event *event, const char *dir, const char *cursor, const JournalHandler *handler, void *userdata,
-                       JournalReader **ret) {
+int journal_reader_new(sd_event *event, const char *dir, const char *cursor, const JournalHandler *handler,
+                       void *userdata, JournalReader **ret) {
         _cleanup_(journal_reader_freep) JournalReader *j = NULL;
         sd_id128_t boot;
         int r;

@@ -73,7 +73,7 @@ static void field_list(const char *key, char *const *list) {
         if (!list || !list[0])
                 return;
         printf(",\"%s\":[", key);
-        STRV_FOREACH(s, list) {
+        STRV_FOREACH (s, list) {
                 fputs(separator, stdout);
                 print_string(*s);
                 separator = ",";
@@ -195,8 +195,9 @@ static int on_reconnect(sd_event_source *s, uint64_t usec, void *userdata) {
         if (r >= 0)
                 r = sd_bus_attach_event(o->bus, o->event, SD_EVENT_PRIORITY_NORMAL);
         if (r >= 0)
-                r = sd_bus_match_signal_async(o->bus, NULL, "org.freedesktop.DBus.Local", "/org/freedesktop/DBus/Local",
-                                              "org.freedesktop.DBus.Local", "Disconnected", on_bus_lost, NULL, o);
+                r = sd_bus_match_signal_async(o->bus, NULL, "org.freedesktop.DBus.Local",
+                                              "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
+                                              "Disconnected", on_bus_lost, NULL, o);
         if (r >= 0)
                 r = systemd_client_set_bus(o->client, o->bus);
         if (r >= 0)
@@ -212,9 +213,14 @@ static int on_reconnect(sd_event_source *s, uint64_t usec, void *userdata) {
 
 static void on_fact(JournalReader *j, const JournalFact *f, void *userdata) {
         static const char *const types[] = {
-                [FACT_STARTING] = "starting", [FACT_STARTED] = "started", [FACT_FAILED] = "failed",
-                [FACT_STOPPING] = "stopping", [FACT_STOPPED] = "stopped", [FACT_EXITED] = "exited",
-                [FACT_RESTART_SCHEDULED] = "restart-scheduled", [FACT_SKIPPED] = "skipped",
+                [FACT_STARTING] = "starting",
+                [FACT_STARTED] = "started",
+                [FACT_FAILED] = "failed",
+                [FACT_STOPPING] = "stopping",
+                [FACT_STOPPED] = "stopped",
+                [FACT_EXITED] = "exited",
+                [FACT_RESTART_SCHEDULED] = "restart-scheduled",
+                [FACT_SKIPPED] = "skipped",
         };
 
         line_begin(userdata, "fact");
@@ -275,7 +281,7 @@ static void print_stats(Observer *o) {
         field_u64("outstanding", s.outstanding);
         field_u64("queued", s.queued);
         field_u64("cpu_usec", (uint64_t) (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * USEC_PER_SEC +
-                                      (uint64_t) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec));
+                                              (uint64_t) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec));
         field_u64("maxrss_kib", (uint64_t) usage.ru_maxrss);
         line_end();
 }
@@ -395,7 +401,7 @@ static int observer_setup(Observer *o, bool use_bus, bool use_journal, const cha
                 r = sd_event_add_signal(o->event, NULL, SIGINT, NULL, NULL);
         if (r >= 0)
                 r = systemd_client_new(o->event, &systemd_handler, o, &o->client);
-        STRV_FOREACH(u, units)
+        STRV_FOREACH (u, units)
                 if (r >= 0)
                         r = systemd_client_watch(o->client, *u);
         if (r >= 0)

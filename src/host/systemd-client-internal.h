@@ -24,8 +24,8 @@
 #define READ_ATTEMPTS_MAX 3U
 
 typedef enum ClientPhase {
-        CLIENT_NO_BUS,      /* waiting for systemd_client_set_bus */
-        CLIENT_NO_SYSTEMD,  /* waiting for the owner of org.freedesktop.systemd1 */
+        CLIENT_NO_BUS, /* waiting for systemd_client_set_bus */
+        CLIENT_NO_SYSTEMD, /* waiting for the owner of org.freedesktop.systemd1 */
         CLIENT_SUBSCRIBING, /* subscribed and reading; the handler was not told yet */
         CLIENT_CONNECTED,
 } ClientPhase;
@@ -41,8 +41,8 @@ typedef struct UnitRead { /* one outstanding Get */
 
 typedef enum ReadStage {
         READ_NONE,
-        READ_STATE,     /* load, active and sub state, job: by Get, or for many units at once by ListUnitsByNames */
-        READ_DETAILS,   /* what that state makes interesting */
+        READ_STATE, /* load, active and sub state, job: by Get, or for many units at once by ListUnitsByNames */
+        READ_DETAILS, /* what that state makes interesting */
         READ_RELATIONS, /* of a running unit only after its state was told */
 } ReadStage;
 
@@ -54,17 +54,17 @@ struct WatchedUnit {
         UnitRaw raw;
         UnitSnapshot told;
         bool service; /* has the Service interface */
-        bool known;   /* the handler was told since the connection */
-        bool stale;   /* announced anew while at rest: to be read when it begins to move */
+        bool known; /* the handler was told since the connection */
+        bool stale; /* announced anew while at rest: to be read when it begins to move */
 
         /* unit-read.c */
         ReadStage stage;
-        bool queued;               /* the stage waits for room in the window */
-        bool batched;              /* its state comes with a batch */
-        bool initial;              /* the read under way is to be told as initial */
-        bool state_told;           /* by the read under way */
+        bool queued; /* the stage waits for room in the window */
+        bool batched; /* its state comes with a batch */
+        bool initial; /* the read under way is to be told as initial */
+        bool state_told; /* by the read under way */
         bool again, again_initial; /* read once more after it */
-        bool failed;               /* one of the replies was an error */
+        bool failed; /* one of the replies was an error */
         unsigned attempts;
         UnitRelations relations; /* what has been read of them */
         UnitRead reads[UNIT_READS_MAX];
@@ -122,13 +122,13 @@ struct SystemdClient {
         HashMap *units; /* name → WatchedUnit, one reference */
         HashMap *paths; /* object path → WatchedUnit, borrowed */
         size_t n_unknown;
-        struct UnitQueue queue;     /* waiting to be read, one reference each */
+        struct UnitQueue queue; /* waiting to be read, one reference each */
         struct UnitQueue relations; /* the same, once nothing is in the other queue */
         struct BatchList batches;
         size_t n_queued;
 
         struct CallQueue calls; /* all that are not done, in order */
-        size_t n_calls;         /* of these, sent */
+        size_t n_calls; /* of these, sent */
 
         SystemdClientStats stats;
 };

@@ -97,7 +97,8 @@ static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *erro
 
 /* ---- manager properties ---- */
 
-static int client_get_property(SystemdClient *c, const char *name, sd_bus_message_handler_t callback, sd_bus_slot **slot) {
+static int client_get_property(SystemdClient *c, const char *name, sd_bus_message_handler_t callback,
+                               sd_bus_slot **slot) {
         *slot = sd_bus_slot_unref(*slot);
         return sd_bus_call_method_async(c->bus, slot, c->owner, SYSTEMD_PATH, "org.freedesktop.DBus.Properties", "Get",
                                         callback, c, "ss", SYSTEMD_MANAGER, name);
@@ -243,8 +244,9 @@ static int on_manager_signal(sd_bus_message *m, void *userdata, sd_bus_error *er
                 const char *member;
                 void (*handle)(SystemdClient *c, sd_bus_message *m);
         } signals[] = {
-                { "JobNew", on_job_new },         { "JobRemoved", on_job_removed }, { "UnitNew", on_unit_new },
-                { "UnitRemoved", on_unit_removed }, { "Reloading", on_reloading },  { "StartupFinished", on_startup_finished },
+                { "JobNew", on_job_new },      { "JobRemoved", on_job_removed },
+                { "UnitNew", on_unit_new },    { "UnitRemoved", on_unit_removed },
+                { "Reloading", on_reloading }, { "StartupFinished", on_startup_finished },
         };
         SystemdClient *c = userdata;
         const char *member = sd_bus_message_get_member(m);
@@ -339,7 +341,8 @@ static int on_name_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error
 static int client_ask_owner(SystemdClient *c) {
         c->owner_slot = sd_bus_slot_unref(c->owner_slot);
         return sd_bus_call_method_async(c->bus, &c->owner_slot, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                                        "org.freedesktop.DBus", "GetNameOwner", on_get_name_owner, c, "s", SYSTEMD_NAME);
+                                        "org.freedesktop.DBus", "GetNameOwner", on_get_name_owner, c, "s",
+                                        SYSTEMD_NAME);
 }
 
 static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -367,7 +370,8 @@ static int client_add_matches(SystemdClient *c) {
                 { "type='signal',sender='" SYSTEMD_NAME "',path='" SYSTEMD_PATH "',interface='" SYSTEMD_MANAGER "'",
                   on_manager_signal },
                 { "type='signal',sender='" SYSTEMD_NAME "',interface='org.freedesktop.DBus.Properties',"
-                  "member='PropertiesChanged',path_namespace='" SYSTEMD_UNIT_PREFIX "',arg0='org.freedesktop.systemd1.Unit'",
+                  "member='PropertiesChanged',path_namespace='" SYSTEMD_UNIT_PREFIX
+                  "',arg0='org.freedesktop.systemd1.Unit'",
                   unit_watch_on_properties_changed },
                 { "type='signal',sender='" SYSTEMD_NAME "',interface='org.freedesktop.DBus.Properties',"
                   "member='PropertiesChanged',path_namespace='" SYSTEMD_UNIT_PREFIX
@@ -458,8 +462,8 @@ int systemd_client_cancel_job(SystemdClient *c, uint32_t job_id) {
         if (c->phase < CLIENT_SUBSCRIBING)
                 return -ENOTCONN;
         /* Nobody waits for the reply: the end of the job comes by JobRemoved. */
-        return sd_bus_call_method_async(c->bus, NULL, c->owner, SYSTEMD_PATH, SYSTEMD_MANAGER, "CancelJob", NULL, NULL, "u",
-                                        job_id);
+        return sd_bus_call_method_async(c->bus, NULL, c->owner, SYSTEMD_PATH, SYSTEMD_MANAGER, "CancelJob", NULL, NULL,
+                                        "u", job_id);
 }
 
 void systemd_client_stats(const SystemdClient *c, SystemdClientStats *ret) {

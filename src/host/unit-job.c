@@ -68,8 +68,10 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
 static int call_send(UnitCall *u) {
         static const char *const methods[_VERB_MAX] = {
-                [VERB_START] = "StartUnit",   [VERB_STOP] = "StopUnit",
-                [VERB_RESTART] = "RestartUnit", [VERB_RELOAD] = "ReloadUnit",
+                [VERB_START] = "StartUnit",
+                [VERB_STOP] = "StopUnit",
+                [VERB_RESTART] = "RestartUnit",
+                [VERB_RELOAD] = "ReloadUnit",
         };
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         SystemdClient *c = u->client;
@@ -179,11 +181,12 @@ void unit_call_fail_all(SystemdClient *c) {
         UnitCall *u;
 
         TAILQ_FOREACH(u, &c->calls, queue)
-                u->lost = true;
+        u->lost = true;
         /* The callbacks may free others of these, or add new ones at the end. */
         while ((u = TAILQ_FIRST(&c->calls)) && u->lost)
                 /* What was sent may have been taken. */
-                call_finish(u, 0, u->step == CALL_QUEUED ? -ENOTCONN : -ECONNRESET, "The connection to systemd was lost");
+                call_finish(u, 0, u->step == CALL_QUEUED ? -ENOTCONN : -ECONNRESET,
+                            "The connection to systemd was lost");
 }
 
 void unit_call_detach_all(SystemdClient *c) {

@@ -192,7 +192,8 @@ static int read_value(sd_bus_message *m, const Property *p, UnitRaw *raw, UnitRe
         case FIELD_RELATION_APPEND:
                 if (!relations)
                         return sd_bus_message_skip(m, "as");
-                return read_relation(m, (char ***) ((uint8_t *) relations + p->offset), p->field == FIELD_RELATION_APPEND);
+                return read_relation(m, (char ***) ((uint8_t *) relations + p->offset),
+                                     p->field == FIELD_RELATION_APPEND);
         default:
                 r = sd_bus_message_read_basic(m, 's', &w);
                 if (r >= 0)

@@ -20,7 +20,7 @@ static bool unit_is_running(const UnitSnapshot *s) {
 
 static size_t add_wanted(Wanted *ret, size_t n, UnitInterface interface, const char *const *names, size_t n_names) {
         for (size_t i = 0; i < n_names; i++)
-                ret[n++] = (Wanted) { interface, names[i] };
+                ret[n++] = (Wanted){ interface, names[i] };
         return n;
 }
 
@@ -78,7 +78,7 @@ static void unit_enqueue(WatchedUnit *u, ReadStage stage) {
         assert(!u->queued && u->n_outstanding == 0);
         if (stage == READ_RELATIONS) {
                 unit_relations_done(&u->relations);
-                u->relations = (UnitRelations) {};
+                u->relations = (UnitRelations){};
         }
         u->stage = stage;
         u->queued = true;
@@ -129,7 +129,7 @@ void unit_read_cancel(SystemdClient *c, WatchedUnit *u) {
         unit_dequeue(c, u);
         unit_drop_replies(c, u);
         unit_relations_done(&u->relations);
-        u->relations = (UnitRelations) {};
+        u->relations = (UnitRelations){};
         u->stage = READ_NONE;
         u->batched = u->initial = u->state_told = u->again = u->again_initial = false;
         u->attempts = 0;
@@ -145,7 +145,7 @@ static int unit_send_get(WatchedUnit *u, Wanted w) {
         int r;
 
         assert(u->n_reads < UNIT_READS_MAX);
-        *read = (UnitRead) { .unit = u, .interface = w.interface, .property = w.property };
+        *read = (UnitRead){ .unit = u, .interface = w.interface, .property = w.property };
         r = sd_bus_call_method_async(c->bus, &read->slot, c->owner, u->path, "org.freedesktop.DBus.Properties", "Get",
                                      on_read_reply, read, "ss", unit_interface_name(w.interface), w.property);
         if (r < 0)
@@ -173,7 +173,7 @@ static int on_read_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 r = -EIO;
         /* RestartUSec means nothing without it. */
         if (r > 0 && streq(read->property, "Restart") && u->raw.snapshot.auto_restart)
-                r = unit_send_get(u, (Wanted) { INTERFACE_SERVICE, "RestartUSec" });
+                r = unit_send_get(u, (Wanted){ INTERFACE_SERVICE, "RestartUSec" });
         if (r < 0)
                 u->failed = true;
 
@@ -270,7 +270,7 @@ void unit_read_pump(SystemdClient *c) {
 void unit_read_all(SystemdClient *c) {
         WatchedUnit *u;
 
-        HASHMAP_FOREACH(u, c->units)
+        HASHMAP_FOREACH (u, c->units)
                 unit_read_queue(u, true);
         unit_read_pump(c);
 }
@@ -325,11 +325,11 @@ static int on_batch_reply(sd_bus_message *m, void *userdata, sd_bus_error *error
         c->stats.outstanding--;
         if (!sd_bus_message_is_method_error(m, NULL))
                 r = sd_bus_message_enter_container(m, 'a', "(ssssssouso)");
-        STRV_FOREACH(name, b->names)
+        STRV_FOREACH (name, b->names)
                 if (r >= 0)
                         r = batch_read_row(c, m, *name);
         /* One name that PID 1 refuses spoils the whole answer: then each is asked for by itself. */
-        STRV_FOREACH(name, b->names) {
+        STRV_FOREACH (name, b->names) {
                 WatchedUnit *u = hashmap_get(c->units, *name);
 
                 if (u && u->batched) {
@@ -367,7 +367,7 @@ int unit_read_batch(SystemdClient *c) {
         size_t n = 0;
         int r;
 
-        HASHMAP_FOREACH(u, c->units) {
+        HASHMAP_FOREACH (u, c->units) {
                 assert(u->stage == READ_NONE);
                 if (!b && !(b = calloc(1, sizeof(*b))))
                         return -ENOMEM;

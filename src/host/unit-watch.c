@@ -53,7 +53,7 @@ void unit_watch_tell_relations(WatchedUnit *u) {
         SystemdClient *c = u->client;
         UnitRelations relations = u->relations;
 
-        u->relations = (UnitRelations) {};
+        u->relations = (UnitRelations){};
         if (c->handler->relations)
                 c->handler->relations(c, u->name, &relations, c->userdata);
         unit_relations_done(&relations);
@@ -83,7 +83,7 @@ void unit_watch_set_id(WatchedUnit *u, const char *id) {
 void unit_watch_reset(SystemdClient *c) {
         WatchedUnit *u;
 
-        HASHMAP_FOREACH(u, c->units) {
+        HASHMAP_FOREACH (u, c->units) {
                 unit_read_cancel(c, u);
                 u->known = u->stale = false;
         }
