@@ -66,6 +66,7 @@ typedef struct ServiceConfig {
         char **depends_on;              /* DependsOn=, unit names */
         char **labels;                  /* Label=key=value … */
         RecoverySettings recovery;
+        RecoverySettings defaults;      /* what an empty assignment goes back to */
         bool granted;                   /* root-owned files of the unit say Supervise=yes, and it is not protected */
         bool protected_;                /* Protected=yes, or on a protected list: only observed */
         bool runtime;                   /* (also) registered at run time */

@@ -1,0 +1,604 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The door to the state machine: inputs come in here, are handed on, and what became dirty is put out. */
+#include "core/supervisor-internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static const char *const host_state_table[] = {
+        [HOST_UNKNOWN] = "unknown",     [HOST_STARTING] = "starting", [HOST_RUNNING] = "running",
+        [HOST_RELOADING] = "reloading", [HOST_STOPPING] = "stopping", [HOST_DISCONNECTED] = "disconnected",
+};
+DEFINE_STRING_TABLE(host_state, HostState, host_state_table)
+
+/* ---- small helpers of all of core/ ---- */
+
+void latch(Supervisor *s, int r) {
+        if (r < 0 && s->error == 0)
+                s->error = r;
+}
+
+void set_string(Supervisor *s, char **p, const char *value) {
+        latch(s, free_and_strdup(p, value));
+}
+
+void set_stringf(Supervisor *s, char **p, const char *format, ...) {
+        char *n;
+        va_list ap;
+
+        va_start(ap, format);
+        if (vasprintf(&n, format, ap) < 0)
+                latch(s, -ENOMEM);
+        else {
+                free(*p);
+                *p = n;
+        }
+        va_end(ap);
+}
+
+Service *find_service(const Supervisor *s, const char *unit) {
+        return hashmap_get(s->services, unit);
+}
+
+static void list_dirty(Supervisor *s, Service *svc) {
+        if (priv(svc)->listed)
+                return;
+        if (s->n_dirty == s->dirty_allocated) {
+                size_t n = s->dirty_allocated ? 2 * s->dirty_allocated : 16;
+                Service **new = reallocarray(s->dirty, n, sizeof(Service *));
+
+                if (!new) {
+                        latch(s, -ENOMEM);
+                        return;
+                }
+                s->dirty = new;
+                s->dirty_allocated = n;
+        }
+        s->dirty[s->n_dirty++] = svc;
+        priv(svc)->listed = true;
+}
+
+void touch_state(Supervisor *s, Service *svc) {
+        if (!svc)
+                return;
+        priv(svc)->dirty_state = true;
+        list_dirty(s, svc);
+}
+
+void touch(Supervisor *s, Service *svc) {
+        if (!svc)
+                return;
+        priv(svc)->dirty_changed = true;
+        list_dirty(s, svc);
+}
+
+void set_status(Supervisor *s, Service *svc, ServiceStatus status) {
+        switch (status) {
+        case SERVICE_RUNNING:
+                svc->health_score = 1.0;
+                break;
+        case SERVICE_STARTING:
+                svc->health_score = 0.5;
+                break;
+        case SERVICE_FAILED:
+                svc->health_score = 0.0;
+                break;
+        default:
+                svc->health_score = -1.0;
+        }
+        /* Those who wait for it look at the unit as well, which may have changed while the status did not. */
+        s->recheck = true;
+        if (svc->status == status)
+                return;
+        svc->status = status;
+        svc->status_since = s->now;
+        touch(s, svc);
+}
+
+bool host_allows_action(const Supervisor *s) {
+        return !IN_SET(s->host, HOST_RELOADING, HOST_STOPPING, HOST_DISCONNECTED);
+}
+
+/* ---- bracket ---- */
+
+/* realtime was set: what is stored with realtime follows, so that ages and deadlines survive a reboot. */
+static void clock_stepped(Supervisor *s) {
+        Service *svc;
+
+        budget_rebase(&s->host_budget, s->now);
+        s->host_dirty = s->host_dirty || s->host_budget.n_used > 0;
+        HASHMAP_FOREACH(svc, s->services) {
+                ServicePriv *p = priv(svc);
+
+                budget_rebase(&svc->budget, s->now);
+                if (p->maintenance_due != USEC_INFINITY)
+                        svc->maintenance_until =
+                                usec_add(s->now.realtime, usec_sub(p->maintenance_due, s->now.boottime));
+                if (svc->budget.n_used > 0 || p->maintenance_due != USEC_INFINITY)
+                        touch_state(s, svc);
+        }
+}
+
+void supervisor_enter(Supervisor *s, Instant now) {
+        usec_t offset = now.realtime - now.boottime;
+        int64_t moved = (int64_t) (offset - s->clock_offset);
+
+        s->now = now;
+        s->error = 0;
+        s->next_valid = false;
+        if (!s->clock_known)
+                s->clock_offset = offset;
+        else if (moved > (int64_t) CLOCK_STEP || moved < -(int64_t) CLOCK_STEP) {
+                s->clock_offset = offset;
+                clock_stepped(s);
+        }
+        s->clock_known = true;
+}
+
+/* Whoever waits for a dependency looks again after the state of any service changed. A start that this lets happen
+ * changes states only by later signals, so one more round is always enough; the bound is a guard. */
+static void look_again(Supervisor *s) {
+        for (unsigned round = 0; s->recheck && round < 3; round++) {
+                Service *svc;
+
+                s->recheck = false;
+                HASHMAP_FOREACH(svc, s->services)
+                        if (svc->phase == RECOVERY_WAIT_DEPENDENCY)
+                                recovery_plan(s, svc);
+        }
+}
+
+static void put_out(Supervisor *s, Service *svc) {
+        ServicePriv *p = priv(svc);
+
+        if (p->dirty_state)
+                state_store(s, svc);
+        if (p->dirty_changed) {
+                Effect *f = effect_push(s, EFFECT_CHANGED);
+
+                if (f)
+                        f->service = svc;
+        }
+        p->dirty_changed = false;
+        p->listed = false;
+}
+
+int supervisor_leave(Supervisor *s) {
+        look_again(s);
+        for (size_t i = 0; i < s->n_dirty; i++)
+                put_out(s, s->dirty[i]);
+        s->n_dirty = 0;
+        state_store_host(s);
+        return s->error;
+}
+
+/* ---- life ---- */
+
+static void config_done(SupervisorConfig *c) {
+        strv_free(c->protected_units);
+        *c = (SupervisorConfig) {};
+}
+
+static int config_copy(const SupervisorConfig *c, SupervisorConfig *ret) {
+        SupervisorConfig n = *c;
+        int r;
+
+        n.protected_units = NULL;
+        r = strv_copy(c->protected_units, &n.protected_units);
+        if (r < 0)
+                return r;
+        *ret = n;
+        return 0;
+}
+
+static void *free_service(void *p) {
+        return service_runtime_free(p);
+}
+
+static void *free_json(void *p) {
+        return json_unref(p);
+}
+
+int supervisor_new(const SupervisorConfig *config, SeqAlloc *seq, uint64_t seed, Supervisor **ret) {
+        _cleanup_(supervisor_freep) Supervisor *s = NULL;
+        int r;
+
+        assert(config);
+        assert(seq);
+        assert(ret);
+        s = calloc(1, sizeof(Supervisor));
+        if (!s)
+                return -ENOMEM;
+        s->seq = seq;
+        s->graph_at = USEC_INFINITY;
+        s->next = USEC_INFINITY;
+        prng_seed(&s->prng, seed);
+        uuidgen_init(&s->uuids, seed ^ UINT64_C(0x9e3779b97f4a7c15));
+        if ((r = config_copy(config, &s->config)) < 0 || (r = hashmap_new(&s->services, free_service)) < 0 ||
+            (r = hashmap_new(&s->jobs, job_record_free)) < 0 || (r = hashmap_new(&s->restored, free_json)) < 0)
+                return r;
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
+Supervisor *supervisor_free(Supervisor *s) {
+        if (!s)
+                return NULL;
+        for (size_t i = s->effects_head; i < s->n_effects; i++)
+                effect_done(&s->effects[i]);
+        free(s->effects);
+        held_done(s);
+        for (size_t i = 0; i < s->n_actions; i++)
+                action_full_free(s->actions[i]);
+        free(s->actions);
+        free(s->dirty);
+        hashmap_free(s->services);
+        hashmap_free(s->jobs);
+        hashmap_free(s->restored);
+        strv_free(s->graph_known);
+        budget_done(&s->host_budget);
+        config_done(&s->config);
+        free(s);
+        return NULL;
+}
+
+int supervisor_configure(Supervisor *s, Instant now, const SupervisorConfig *config) {
+        SupervisorConfig n;
+        Service *svc;
+        int r;
+
+        assert(s);
+        assert(config);
+        r = config_copy(config, &n);
+        if (r < 0)
+                return r;
+        supervisor_enter(s, now);
+        config_done(&s->config);
+        s->config = n;
+        HASHMAP_FOREACH(svc, s->services)
+                if (svc->phase == RECOVERY_WAIT_PERSON)
+                        recovery_plan(s, svc);
+        return supervisor_leave(s);
+}
+
+Service *service_runtime_free(Service *svc) {
+        ServicePriv *p;
+
+        if (!svc)
+                return NULL;
+        p = priv(svc);
+        if (p) {
+                free(p->invocations);
+                free(p->victim_of);
+                free(p->refused);
+                free(p);
+        }
+        service_config_free(svc->config);
+        unit_relations_done(&svc->relations);
+        free(svc->stop_by);
+        free(svc->last_error);
+        free(svc->phase_detail);
+        free(svc->maintenance_by);
+        budget_done(&svc->budget);
+        free(svc);
+        return NULL;
+}
+DEFINE_CLEANUP(Service *, service_runtime_free);
+
+/* ---- declarations ---- */
+
+static int service_add(Supervisor *s, ServiceConfig *config, Service **ret) {
+        _cleanup_(service_runtime_freep) Service *svc = NULL;
+        ServicePriv *p;
+        int r;
+
+        svc = calloc(1, sizeof(Service));
+        if (!svc)
+                return -ENOMEM;
+        svc->priv = p = calloc(1, sizeof(ServicePriv));
+        if (!p)
+                return -ENOMEM;
+        svc->id = uuid_from_name(s->config.host_id, config->unit);
+        svc->due = USEC_INFINITY;
+        svc->maintenance_until = USEC_INFINITY;
+        svc->health_score = -1.0;
+        svc->status_since = s->now;
+        p->judge_at = p->maintenance_due = USEC_INFINITY;
+        r = hashmap_put(s->services, config->unit, svc);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(svc);
+        return 0;
+}
+
+int supervisor_declare(Supervisor *s, Instant now, ServiceConfig *config) {
+        _cleanup_(service_config_freep) ServiceConfig *c = config;
+        Service *svc;
+        bool new;
+        int r;
+
+        assert(s);
+        assert(config);
+        supervisor_enter(s, now);
+        /* The caller's judgement of a grant is narrowed here once more, never widened. */
+        if (unit_is_protected_builtin(c->unit) || unit_name_matches(c->unit, s->config.protected_units))
+                c->protected_ = true;
+        if (c->protected_)
+                c->granted = false;
+        svc = find_service(s, c->unit);
+        new = !svc;
+        if (new) {
+                r = service_add(s, c, &svc);
+                if (r < 0)
+                        return r;
+        } else {
+                service_config_free(svc->config);
+                priv(svc)->refused = free_(priv(svc)->refused);
+        }
+        svc->config = TAKE_PTR(c);
+        if (new) {
+                Event *e = emit(s, svc, EVENT_SERVICE_ADDED, 0, PRIORITY_LOW, EMIT_LIVE);
+
+                event_bool(s, e, "granted", svc->config->granted);
+                if (svc->config->n_fields > 0)
+                        event_string(s, e, "file", svc->config->fields[0].file);
+                state_apply(s, svc);
+        }
+        touch(s, svc);
+        graph_changed(s);
+        /* A grant, a budget or a switch may have changed what is decided about a failure. */
+        if (IN_SET(svc->phase, RECOVERY_WAIT_PERSON, RECOVERY_BACKOFF, RECOVERY_SLOW, RECOVERY_WAIT_DEPENDENCY))
+                recovery_plan(s, svc);
+        return supervisor_leave(s);
+}
+
+int supervisor_forget(Supervisor *s, Instant now, const char *unit, const char *reason) {
+        Service *svc;
+        ServicePriv *p;
+        Effect *f;
+        Event *e;
+
+        assert(s);
+        assert(unit);
+        supervisor_enter(s, now);
+        svc = find_service(s, unit);
+        if (!svc) {
+                (void) supervisor_leave(s);
+                return -ENOENT;
+        }
+        p = priv(svc);
+        if (p->owed)
+                recovery_cancel(s, svc, "it left supervision");
+        if (p->action)
+                action_finish(s, p->action, ACTION_CANCELLED, -ECANCELED, "%s left supervision", unit);
+        e = emit(s, svc, EVENT_SERVICE_REMOVED, 0, PRIORITY_LOW, EMIT_LIVE);
+        event_string(s, e, "reason", reason);
+        hold_flush(s, svc);
+        f = effect_push(s, EFFECT_STATE);
+        if (f)
+                set_stringf(s, &f->state.key, "service/%s", unit);
+        effects_forget_service(s, svc);
+        for (size_t i = 0; i < s->n_dirty; i++)
+                if (s->dirty[i] == svc)
+                        s->dirty[i--] = s->dirty[--s->n_dirty];
+        service_runtime_free(hashmap_remove(s->services, unit));
+        graph_changed(s);
+        return supervisor_leave(s);
+}
+
+int supervisor_relations(Supervisor *s, Instant now, const char *unit, const UnitRelations *r) {
+        UnitRelations n;
+        Service *svc;
+        int q;
+
+        assert(s);
+        assert(r);
+        svc = find_service(s, unit);
+        if (!svc)
+                return 0;
+        q = unit_relations_copy(r, &n);
+        if (q < 0)
+                return q;
+        supervisor_enter(s, now);
+        unit_relations_done(&svc->relations);
+        svc->relations = n;
+        touch(s, svc);
+        graph_changed(s);
+        return supervisor_leave(s);
+}
+
+/* ---- observations ---- */
+
+int supervisor_unit(Supervisor *s, Instant now, const char *unit, const UnitSnapshot *u, bool initial) {
+        Service *svc;
+
+        assert(s);
+        assert(unit);
+        assert(u);
+        supervisor_enter(s, now);
+        svc = find_service(s, unit);
+        if (svc)
+                service_observe(s, svc, u, initial);
+        return supervisor_leave(s);
+}
+
+int supervisor_job_new(Supervisor *s, Instant now, const char *unit, uint32_t job_id) {
+        Service *svc;
+
+        assert(s);
+        assert(unit);
+        supervisor_enter(s, now);
+        svc = find_service(s, unit);
+        if (!job_record(s, unit) || job_record(s, unit)->id != job_id)
+                job_record_new(s, unit, job_id);
+        if (svc && !action_of_job(s, unit, job_id))
+                foreign_job_seen(s, svc, job_id);
+        return supervisor_leave(s);
+}
+
+int supervisor_job_removed(Supervisor *s, Instant now, const char *unit, uint32_t job_id, JobResult result) {
+        Service *svc;
+        ActionFull *a;
+
+        assert(s);
+        assert(unit);
+        supervisor_enter(s, now);
+        job_record_removed(s, unit, job_id);
+        svc = find_service(s, unit);
+        if (!svc || job_id == 0)
+                return supervisor_leave(s);
+        if (svc->unit.job_id == job_id)
+                svc->unit.job_id = 0;
+        a = action_on(svc);
+        if (a && a->replied && a->a.job_id == job_id) {
+                if (priv(svc)->job == job_id)
+                        priv(svc)->job = 0;
+                action_job_ended(s, a, result);
+        } else if (a && !a->replied && priv(svc)->job == job_id) {
+                /* Ours or not? The answer will tell. */
+                a->early_job = job_id;
+                a->early_result = result;
+        } else if (priv(svc)->job == job_id)
+                service_job_ended(s, svc, result);
+        lost_action_judge(s, svc);
+        return supervisor_leave(s);
+}
+
+/* ---- host and time ---- */
+
+/* What could not be done meanwhile. */
+static void host_back(Supervisor *s) {
+        Service *svc;
+
+        HASHMAP_FOREACH(svc, s->services) {
+                if (!priv(svc)->owed || !svc->seen)
+                        continue;
+                if (IN_SET(svc->phase, RECOVERY_BACKOFF, RECOVERY_SLOW) && svc->due != USEC_INFINITY) {
+                        if (svc->due <= s->now.boottime)
+                                recovery_fire(s, svc);
+                } else
+                        recovery_plan(s, svc);
+        }
+}
+
+static void host_stopping(Supervisor *s) {
+        Service *svc;
+
+        HASHMAP_FOREACH(svc, s->services)
+                if (priv(svc)->owed && svc->phase != RECOVERY_ACTING)
+                        set_phase(s, svc, RECOVERY_IDLE, USEC_INFINITY, "the host is going down");
+}
+
+int supervisor_host(Supervisor *s, Instant now, HostState state) {
+        HostState old;
+        Event *e;
+
+        assert(s);
+        supervisor_enter(s, now);
+        old = s->host;
+        if (old == state)
+                return supervisor_leave(s);
+        s->host = state;
+        e = emit(s, NULL, EVENT_SYSTEM_STATE, 0, PRIORITY_NORMAL, EMIT_LIVE);
+        event_string(s, e, "state", host_state_to_string(state));
+        if (e)
+                e->source = "systemd";
+        if (state == HOST_DISCONNECTED)
+                jobs_forget_all(s);
+        if (state == HOST_STOPPING)
+                host_stopping(s);
+        if (host_allows_action(s))
+                host_back(s);
+        return supervisor_leave(s);
+}
+
+int supervisor_tick(Supervisor *s, Instant now) {
+        Service *svc;
+
+        assert(s);
+        supervisor_enter(s, now);
+        HASHMAP_FOREACH(svc, s->services)
+                service_tick(s, svc);
+        graph_tick(s);
+        return supervisor_leave(s);
+}
+
+usec_t supervisor_next(const Supervisor *s) {
+        Supervisor *m = (Supervisor *) s; /* the cached deadline is no state */
+        Service *svc;
+
+        assert(s);
+        if (s->next_valid)
+                return s->next;
+        m->next = s->graph_at;
+        HASHMAP_FOREACH(svc, s->services)
+                m->next = MIN(m->next, service_next(s, svc));
+        m->next_valid = true;
+        return s->next;
+}
+
+/* ---- reading ---- */
+
+const Service *supervisor_get(const Supervisor *s, const char *unit) {
+        assert(s);
+        return unit ? find_service(s, unit) : NULL;
+}
+
+int supervisor_find(const Supervisor *s, const char *name, const Service **ret) {
+        const Service *found = NULL;
+        _cleanup_free_ char *unit = NULL;
+        Service *svc;
+        Id128 id;
+        int r;
+
+        assert(s);
+        assert(ret);
+        if (isempty(name))
+                return -ENOENT;
+        found = find_service(s, name);
+        if (!found) {
+                bool is_id = id128_from_string(name, &id) >= 0;
+                const Service *named = NULL;
+
+                HASHMAP_FOREACH(svc, s->services) {
+                        if (is_id && id128_equal(svc->id, id))
+                                found = svc;
+                        if (!streq(svc->config->name, name))
+                                continue;
+                        if (named)
+                                return -ENOTUNIQ;
+                        named = svc;
+                }
+                found = named ?: found;
+        }
+        if (!found) {
+                r = str_printf(&unit, "%s.service", name);
+                if (r < 0)
+                        return r;
+                found = find_service(s, unit);
+        }
+        if (!found)
+                return -ENOENT;
+        *ret = found;
+        return 0;
+}
+
+size_t supervisor_count(const Supervisor *s) {
+        assert(s);
+        return hashmap_size(s->services);
+}
+
+const HashMap *supervisor_services(const Supervisor *s) {
+        assert(s);
+        return s->services;
+}
+
+HostState supervisor_host_state(const Supervisor *s) {
+        assert(s);
+        return s->host;
+}
+
+const BudgetState *supervisor_host_budget(const Supervisor *s) {
+        assert(s);
+        return &s->host_budget;
+}
