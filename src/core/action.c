@@ -90,7 +90,7 @@ void action_add_step(Supervisor *s, ActionFull *a, const char *unit, Verb verb) 
                 return;
         }
         a->steps = n;
-        a->steps[a->n_steps] = (ActionStep) { .verb = verb };
+        a->steps[a->n_steps] = (ActionStep){ .verb = verb };
         set_string(s, &a->steps[a->n_steps].unit, unit);
         a->n_steps++;
 }
@@ -232,7 +232,8 @@ void action_run(Supervisor *s, ActionFull *a) {
                 other = priv(svc)->action;
                 if (other && other != a) {
                         if (!other->a.automatic) {
-                                action_finish(s, a, ACTION_FAILED, -EBUSY, "%s is busy with another action", step->unit);
+                                action_finish(s, a, ACTION_FAILED, -EBUSY, "%s is busy with another action",
+                                              step->unit);
                                 return;
                         }
                         priv(svc)->action = a; /* keeps the other's end from being planned on */
@@ -397,7 +398,8 @@ static void step_refused(Supervisor *s, ActionFull *a, int error, const char *te
         step_failed(s, a, error, strnull(shown));
 }
 
-int supervisor_job_replied(Supervisor *s, Instant now, Id128 action, uint32_t job_id, int error, const char *error_text) {
+int supervisor_job_replied(Supervisor *s, Instant now, Id128 action, uint32_t job_id, int error,
+                           const char *error_text) {
         ActionFull *a;
 
         assert(s);

@@ -8,7 +8,7 @@ void budget_done(BudgetState *b) {
         if (!b)
                 return;
         free(b->used);
-        *b = (BudgetState) {};
+        *b = (BudgetState){};
 }
 
 static usec_t token_age(const BudgetState *b, size_t i, Instant now) {

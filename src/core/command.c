@@ -48,8 +48,8 @@ static int check_power(const Service *svc, char **ret) {
                 return r < 0 ? r : -EPERM;
         }
         if (!svc->config->granted) {
-                r = str_printf(ret, "the unit files of %s do not say Supervise=yes: run \"synctl adopt %s\" as root", unit,
-                               unit);
+                r = str_printf(ret, "the unit files of %s do not say Supervise=yes: run \"synctl adopt %s\" as root",
+                               unit, unit);
                 return r < 0 ? r : -EPERM;
         }
         return 0;

@@ -12,7 +12,7 @@ void effect_done(Effect *e) {
         free(e->job.unit);
         free(e->state.key);
         free(e->state.json);
-        *e = (Effect) {};
+        *e = (Effect){};
 }
 
 Effect *effect_push(Supervisor *s, EffectType type) {
@@ -32,7 +32,7 @@ Effect *effect_push(Supervisor *s, EffectType type) {
                 s->effects_allocated = n;
         }
         e = &s->effects[s->n_effects++];
-        *e = (Effect) { .type = type };
+        *e = (Effect){ .type = type };
         return e;
 }
 
@@ -68,7 +68,7 @@ static Event *held_push(Supervisor *s, Service *svc) {
                 s->held = new;
                 s->held_allocated = n;
         }
-        s->held[s->n_held] = (HeldEvent) { .service = svc };
+        s->held[s->n_held] = (HeldEvent){ .service = svc };
         priv(svc)->n_held++;
         return &s->held[s->n_held++].event;
 }
@@ -94,7 +94,7 @@ Event *emit(Supervisor *s, Service *svc, const char *type, uint64_t cause, int p
         /* A backfilled event goes before what is held: it cannot name a held one as its cause. */
         if (!hold && seq_is_provisional(cause))
                 cause = 0;
-        *e = (Event) {
+        *e = (Event){
                 .seq = hold ? SEQ_PROVISIONAL | ++s->provisional : seq_next(s->seq),
                 .cause_seq = cause,
                 .id = uuidgen_v7(&s->uuids, s->now.realtime),
@@ -171,7 +171,7 @@ static void resolve(uint64_t *p, uint64_t old, uint64_t new) {
 static void resolve_everywhere(Supervisor *s, uint64_t old, uint64_t new) {
         Service *svc;
 
-        HASHMAP_FOREACH(svc, s->services) {
+        HASHMAP_FOREACH (svc, s->services) {
                 ServicePriv *p = priv(svc);
 
                 resolve(&svc->last_event_seq, old, new);

@@ -17,8 +17,8 @@ typedef struct Needs {
 } Needs;
 
 static Needs needs_of(const Service *svc) {
-        return (Needs) { .lists = { svc->config->depends_on, svc->relations.requires, svc->relations.binds_to,
-                                    svc->relations.requisite } };
+        return (Needs){ .lists = { svc->config->depends_on, svc->relations.requires, svc->relations.binds_to,
+                                   svc->relations.requisite } };
 }
 #define NEED_DEPENDS_ON 0
 
@@ -122,7 +122,7 @@ typedef struct Walk {
         uint64_t visited;
         /* The path from the top, to name cycles. */
         Service *path[STEPS_MAX];
-        bool own_edge[STEPS_MAX];       /* the edge into path[i] is a DependsOn= */
+        bool own_edge[STEPS_MAX]; /* the edge into path[i] is a DependsOn= */
         size_t depth;
         char *refusal;
 } Walk;
@@ -261,7 +261,7 @@ static int edge_add(EdgeList *l, const char *from, const char *to, EdgeKind kind
                 l->edges = new;
                 l->allocated = n;
         }
-        l->edges[l->n++] = (Edge) { .from = from, .to = to, .kind = kind, .missing = missing };
+        l->edges[l->n++] = (Edge){ .from = from, .to = to, .kind = kind, .missing = missing };
         return 0;
 }
 
@@ -275,9 +275,12 @@ static int edges_from(const Supervisor *s, const Service *svc, const char *only,
                 char *const *units;
                 EdgeKind kind;
         } lists[] = {
-                { svc->config->depends_on, EDGE_DEPENDS_ON }, { rel->requires, EDGE_REQUIRES },
-                { rel->requisite, EDGE_REQUIRES },            { rel->binds_to, EDGE_BINDS_TO },
-                { rel->wants, EDGE_WANTS },                   { rel->part_of, EDGE_PART_OF },
+                { svc->config->depends_on, EDGE_DEPENDS_ON },
+                { rel->requires, EDGE_REQUIRES },
+                { rel->requisite, EDGE_REQUIRES },
+                { rel->binds_to, EDGE_BINDS_TO },
+                { rel->wants, EDGE_WANTS },
+                { rel->part_of, EDGE_PART_OF },
                 { rel->upholds, EDGE_UPHOLDS },
         };
         const char *unit = svc->config->unit;
@@ -307,7 +310,7 @@ int supervisor_edges(const Supervisor *s, const char *unit, Edge **ret, size_t *
         assert(s);
         assert(ret);
         assert(ret_n);
-        HASHMAP_FOREACH(svc, s->services) {
+        HASHMAP_FOREACH (svc, s->services) {
                 int r = edges_from(s, svc, unit, &l);
 
                 if (r < 0) {
@@ -399,7 +402,7 @@ static int find_cycles(const Supervisor *s, char ***problems) {
         r = hashmap_new(&visited, NULL);
         if (r < 0)
                 return r;
-        HASHMAP_FOREACH(svc, s->services)
+        HASHMAP_FOREACH (svc, s->services)
                 if (!hashmap_get(visited, svc->config->unit)) {
                         c.depth = 0;
                         r = cycle_visit(&c, svc, false, visited);
@@ -412,7 +415,7 @@ static int find_cycles(const Supervisor *s, char ***problems) {
 static int find_missing(const Supervisor *s, char ***problems) {
         Service *svc;
 
-        HASHMAP_FOREACH(svc, s->services)
+        HASHMAP_FOREACH (svc, s->services)
                 STRV_FOREACH (u, svc->config->depends_on) {
                         const Service *to = find_service(s, *u);
                         _cleanup_free_ char *sentence = NULL;
@@ -451,6 +454,23 @@ void graph_changed(Supervisor *s) {
                 s->graph_at = usec_add(s->now.boottime, GRAPH_DELAY);
 }
 
+/* The names of units in a sentence are its data. */
+static int add_units(const char *sentence, Json *data) {
+        _cleanup_strv_free_ char **words = NULL;
+        _cleanup_json_ Json *units = NULL;
+        int r;
+
+        r = strv_split(sentence, " :=", &words);
+        if (r >= 0)
+                r = json_new_array(&units);
+        if (r < 0)
+                return r;
+        STRV_FOREACH (w, words)
+                if (unit_name_is_valid(*w) && (r = json_append_string(units, *w)) < 0)
+                        return r;
+        return json_set(data, "units", units);
+}
+
 /* Tells of problems that are new since the last look. */
 void graph_tick(Supervisor *s) {
         _cleanup_strv_free_ char **problems = NULL;
@@ -473,6 +493,8 @@ void graph_tick(Supervisor *s) {
                 e = emit(s, NULL, EVENT_GRAPH_PROBLEM, 0, PRIORITY_HIGH, EMIT_LIVE);
                 event_string(s, e, "kind", cycle ? "cycle" : "missing");
                 event_string(s, e, "detail", *p);
+                if (e && e->data)
+                        latch(s, add_units(*p, e->data));
         }
         strv_free(s->graph_known);
         s->graph_known = TAKE_PTR(problems);

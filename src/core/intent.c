@@ -47,7 +47,7 @@ void job_record_new(Supervisor *s, const char *unit, uint32_t id) {
                 }
         }
         free(j->victim_of);
-        *j = (JobRecord) { .id = id, .created = s->now.boottime, .pending = true };
+        *j = (JobRecord){ .id = id, .created = s->now.boottime, .pending = true };
 }
 
 void job_record_removed(Supervisor *s, const char *unit, uint32_t id) {
@@ -76,7 +76,7 @@ void jobs_forget_all(Supervisor *s) {
                 job_record_free(hashmap_remove(s->jobs, unit));
         /* A new PID 1 may count from the start again. */
         s->n_removed = 0;
-        HASHMAP_FOREACH(svc, s->services)
+        HASHMAP_FOREACH (svc, s->services)
                 priv(svc)->job = 0;
 }
 
@@ -203,7 +203,7 @@ static const char *pulled_in_by(const Supervisor *s, const Service *svc, const J
         const char *unit = svc->config->unit;
         Service *other;
 
-        HASHMAP_FOREACH(other, s->services) {
+        HASHMAP_FOREACH (other, s->services) {
                 const UnitRelations *r = &other->relations;
 
                 if (other != svc && job_goes_along(s, other->config->unit, own) &&

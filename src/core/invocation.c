@@ -31,7 +31,7 @@ Invocation *invocation_add(Supervisor *s, Service *svc, Id128 id) {
                 }
                 p->invocations = n;
         }
-        p->invocations[p->n_invocations] = (Invocation) { .id = id };
+        p->invocations[p->n_invocations] = (Invocation){ .id = id };
         touch_state(s, svc);
         return &p->invocations[p->n_invocations++];
 }
@@ -40,8 +40,7 @@ Invocation *invocation_add(Supervisor *s, Service *svc, Id128 id) {
 static Instant instant_of(const Supervisor *s, usec_t realtime) {
         if (realtime == 0 || realtime > s->now.realtime)
                 return s->now;
-        return (Instant) { .realtime = realtime,
-                           .boottime = usec_sub(s->now.boottime, s->now.realtime - realtime) };
+        return (Instant){ .realtime = realtime, .boottime = usec_sub(s->now.boottime, s->now.realtime - realtime) };
 }
 
 /* Did signals skip something before the invocation that the snapshot shows? */
@@ -83,7 +82,8 @@ void invocation_track(Supervisor *s, Service *svc, const UnitSnapshot *old, bool
                         const char *stop_by = NULL;
                         Intent stop = stop_intent_of(s, svc, &stop_by);
 
-                        invocation_stopped(s, svc, stop, stop_by, true, action_on(svc) ? action_on(svc)->a.requested_seq : 0);
+                        invocation_stopped(s, svc, stop, stop_by, true,
+                                           action_on(svc) ? action_on(svc)->a.requested_seq : 0);
                 }
                 inv = invocation_add(s, svc, id);
                 if (!inv)
@@ -141,17 +141,12 @@ static uint64_t beginning_of(const Invocation *inv) {
         return inv->started_seq != 0 ? inv->started_seq : inv->seq;
 }
 
-static const char *exec_code_to_string(int code) {
-        static const char *const words[] = { NULL, "exited", "killed", "dumped" };
-
-        return code > 0 && (size_t) code < ELEMENTSOF(words) ? words[code] : NULL;
-}
-
 static void event_end(Supervisor *s, Event *e, const char *result, int code, int status) {
         event_string(s, e, "result", result);
-        event_string(s, e, "exec_code", exec_code_to_string(code));
-        if (code > 0)
+        if (code > 0) {
+                event_int(s, e, "exec_code", code);
                 event_int(s, e, "exec_status", status);
+        }
 }
 
 uint64_t invocation_failed(Supervisor *s, Service *svc, const char *result) {
@@ -180,7 +175,8 @@ uint64_t invocation_failed(Supervisor *s, Service *svc, const char *result) {
         return p->end_seq;
 }
 
-uint64_t invocation_stopped(Supervisor *s, Service *svc, Intent intent, const char *by, bool intended, uint64_t cause) {
+uint64_t invocation_stopped(Supervisor *s, Service *svc, Intent intent, const char *by, bool intended,
+                            uint64_t cause) {
         ServicePriv *p = priv(svc);
         Invocation *inv = invocation_current(svc);
         Event *e;
@@ -355,7 +351,7 @@ bool supervisor_wants_journal(const Supervisor *s) {
         Service *svc;
 
         assert(s);
-        HASHMAP_FOREACH(svc, s->services) {
+        HASHMAP_FOREACH (svc, s->services) {
                 const ServicePriv *p = priv(svc);
 
                 if (p->holding || (p->judge_at != USEC_INFINITY && p->judge_as_failure))

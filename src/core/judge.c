@@ -177,7 +177,7 @@ static void service_down(Supervisor *s, Service *svc, bool initial, bool known) 
                 return;
         if (p->judged) {
                 bool gave_up = failed && svc->unit.result == RESULT_START_LIMIT_HIT &&
-                        p->judged_result != RESULT_START_LIMIT_HIT;
+                               p->judged_result != RESULT_START_LIMIT_HIT;
 
                 if (svc->unit.active == p->judged_active && !gave_up)
                         return;
@@ -242,7 +242,8 @@ void lost_action_judge(Supervisor *s, Service *svc) {
         UnitClass c = unit_class(&svc->unit);
         Event *e;
 
-        if (id128_is_null(p->lost_action) || svc->unit.job_id != 0 || !IN_SET(c, CLASS_UP, CLASS_DOWN, CLASS_AUTO_RESTART))
+        if (id128_is_null(p->lost_action) || svc->unit.job_id != 0 ||
+            !IN_SET(c, CLASS_UP, CLASS_DOWN, CLASS_AUTO_RESTART))
                 return;
         e = emit(s, svc, EVENT_ACTION_FINISHED, p->lost_action_seq, PRIORITY_NORMAL, EMIT_LIVE);
         if (e)
@@ -250,7 +251,8 @@ void lost_action_judge(Supervisor *s, Service *svc) {
         event_uuid(s, e, "action", p->lost_action);
         event_string(s, e, "verb", verb_to_string(VERB_START));
         event_string(s, e, "result", action_state_to_string(c == CLASS_UP ? ACTION_DONE : ACTION_FAILED));
-        event_string(s, e, "error", c == CLASS_UP ? NULL : "synd was restarted while the job ran, and the unit is down");
+        event_string(s, e, "error",
+                     c == CLASS_UP ? NULL : "synd was restarted while the job ran, and the unit is down");
         p->lost_action = ID128_NULL;
         p->lost_action_seq = 0;
         touch_state(s, svc);

@@ -277,7 +277,8 @@ static bool must_wait(Supervisor *s, Service *svc) {
         case CLASS_DOWN:
                 break;
         case CLASS_UNKNOWN:
-                enter_wait(s, svc, RECOVERY_WAIT_PERSON, USEC_INFINITY, "operator", "the state of the unit is not understood");
+                enter_wait(s, svc, RECOVERY_WAIT_PERSON, USEC_INFINITY, "operator",
+                           "the state of the unit is not understood");
                 return true;
         default:
                 set_phase(s, svc, RECOVERY_BACKOFF, USEC_INFINITY, "waits for the unit to start or stop");
@@ -290,15 +291,17 @@ static bool must_wait(Supervisor *s, Service *svc) {
         if (wait_for_person(s, svc))
                 return true;
         if (u->condition_failed && !IN_SET(u->active, UNIT_FAILED)) {
-                enter_wait(s, svc, RECOVERY_WAIT_PERSON, USEC_INFINITY, "operator", "its conditions (Condition…=) are not met");
+                enter_wait(s, svc, RECOVERY_WAIT_PERSON, USEC_INFINITY, "operator",
+                           "its conditions (Condition…=) are not met");
                 return true;
         }
         if (u->active == UNIT_FAILED && u->auto_restart && u->result != RESULT_START_LIMIT_HIT && !p->gave_up) {
                 usec_t due = svc->phase == RECOVERY_WAIT_SYSTEMD && svc->due != USEC_INFINITY
-                        ? svc->due
-                        : usec_add(s->now.boottime, SYSTEMD_GRACE);
+                                             ? svc->due
+                                             : usec_add(s->now.boottime, SYSTEMD_GRACE);
 
-                enter_wait(s, svc, RECOVERY_WAIT_SYSTEMD, due, "systemd-restart", "systemd may restart it itself (Restart=)");
+                enter_wait(s, svc, RECOVERY_WAIT_SYSTEMD, due, "systemd-restart",
+                           "systemd may restart it itself (Restart=)");
                 return true;
         }
         if (graph_blocker(s, svc, &sentence)) {
@@ -371,7 +374,8 @@ void recovery_fire(Supervisor *s, Service *svc) {
         if (q < 0) {
                 /* Nothing is done that cannot be counted. */
                 latch(s, q);
-                set_phase(s, svc, svc->phase, usec_add(s->now.boottime, USEC_PER_SEC), "no memory to count the restart");
+                set_phase(s, svc, svc->phase, usec_add(s->now.boottime, USEC_PER_SEC),
+                          "no memory to count the restart");
                 return;
         }
         s->host_dirty = true;

@@ -263,10 +263,10 @@ static void take_this_boot(Supervisor *s, Service *svc, const Json *o) {
         p->operator_stopped = json_get_bool(o, "stopped", false);
         p->victim = json_get_bool(o, "victim", false);
         set_string(s, &p->victim_of, json_get_string(o, "victim_of"));
-        p->failed_at = (Instant) { .boottime = json_get_uint(o, "failed_at", s->now.boottime),
+        p->failed_at = (Instant){ .boottime = json_get_uint(o, "failed_at", s->now.boottime),
+                                  .realtime = s->now.realtime };
+        p->down_since = (Instant){ .boottime = json_get_uint(o, "down_since", s->now.boottime),
                                    .realtime = s->now.realtime };
-        p->down_since = (Instant) { .boottime = json_get_uint(o, "down_since", s->now.boottime),
-                                    .realtime = s->now.realtime };
         p->tries = (uint32_t) json_get_uint(o, "tries", 0);
         p->n_restarts = (uint32_t) json_get_uint(o, "n_restarts", 0);
         if (action && id128_from_string(action, &p->lost_action) >= 0)

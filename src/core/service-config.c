@@ -361,8 +361,10 @@ int service_config_add_problem(ServiceConfig *c, const char *file, unsigned line
         if (!n)
                 return -ENOMEM;
         c->problems = n;
-        c->problems[c->n_problems++] = (ConfigProblem) {
-                .file = TAKE_PTR(copy), .line = line, .reason = TAKE_PTR(reason),
+        c->problems[c->n_problems++] = (ConfigProblem){
+                .file = TAKE_PTR(copy),
+                .line = line,
+                .reason = TAKE_PTR(reason),
         };
         return 0;
 }
@@ -386,7 +388,7 @@ static int add_field(ServiceConfig *c, const char *key, const char *value, const
         if (!n)
                 return -ENOMEM;
         c->fields = n;
-        f = (ConfigField) { .key = strdup(key), .value = strdup(value), .file = strdup(file ?: ""), .line = line };
+        f = (ConfigField){ .key = strdup(key), .value = strdup(value), .file = strdup(file ?: ""), .line = line };
         if (!f.key || !f.value || !f.file) {
                 config_field_done(&f);
                 return -ENOMEM;

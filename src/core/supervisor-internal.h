@@ -10,21 +10,22 @@
 #include "core/supervisor.h"
 
 enum {
-        INVOCATIONS_MAX = 64,           /* remembered for each service */
-        INVOCATIONS_STORED = 32,        /* of them in the durable state */
-        HELD_MAX = 32,                  /* events of one service that wait for the journal */
-        ACTIONS_KEPT = 256,             /* finished actions */
-        JOBS_KEPT = 512,                /* records of jobs that ended */
-        REMOVED_MAX = 256,              /* ids of jobs that ended lately */
-        STEPS_MAX = 256,                /* units that one START may touch */
-        TRANSACTION_JOBS = 8,           /* that many jobs at once that nobody explains are a transaction */
+        INVOCATIONS_MAX = 64, /* remembered for each service */
+        INVOCATIONS_STORED = 32, /* of them in the durable state */
+        HELD_MAX = 32, /* events of one service that wait for the journal */
+        ACTIONS_KEPT = 256, /* finished actions */
+        JOBS_KEPT = 512, /* records of jobs that ended */
+        REMOVED_MAX = 256, /* ids of jobs that ended lately */
+        STEPS_MAX = 256, /* units that one START may touch */
+        TRANSACTION_JOBS = 8, /* that many jobs at once that nobody explains are a transaction */
 };
 
-#define HOLD_TIME USEC_PER_SEC                  /* events wait at most so long for the journal */
-#define SYSTEMD_GRACE (250 * USEC_PER_MSEC)     /* "failed" of a unit with Restart= may be about to turn into auto-restart */
-#define CANCEL_GRACE (250 * USEC_PER_MSEC)      /* a cancelled job is followed by the one that replaced it */
-#define VICTIM_TIME (5 * USEC_PER_SEC)          /* BindsTo= stops its dependents in the same turn of PID 1's loop */
-#define SAME_TRANSACTION USEC_PER_SEC           /* jobs of one transaction are announced together */
+#define HOLD_TIME USEC_PER_SEC /* events wait at most so long for the journal */
+#define SYSTEMD_GRACE \
+        (250 * USEC_PER_MSEC) /* "failed" of a unit with Restart= may be about to turn into auto-restart */
+#define CANCEL_GRACE (250 * USEC_PER_MSEC) /* a cancelled job is followed by the one that replaced it */
+#define VICTIM_TIME (5 * USEC_PER_SEC) /* BindsTo= stops its dependents in the same turn of PID 1's loop */
+#define SAME_TRANSACTION USEC_PER_SEC /* jobs of one transaction are announced together */
 #define CLOCK_STEP USEC_PER_SEC
 
 /* A held event has no place in the log yet: it carries a provisional number, which is replaced everywhere on release. */
@@ -35,11 +36,11 @@ static inline bool seq_is_provisional(uint64_t seq) {
 
 typedef struct Invocation {
         Id128 id;
-        uint64_t seq;           /* service.starting */
-        uint64_t started_seq;   /* service.started */
+        uint64_t seq; /* service.starting */
+        uint64_t started_seq; /* service.started */
         bool started, ended;
-        bool failed;            /* the end was a failure */
-        bool stopping;          /* the journal told of a wanted stop */
+        bool failed; /* the end was a failure */
+        bool stopping; /* the journal told of a wanted stop */
         int exec_code, exec_status;
 } Invocation;
 
@@ -49,54 +50,54 @@ typedef struct ActionStep {
 } ActionStep;
 
 typedef struct ActionFull {
-        Action a;               /* first, so that an Action * is one */
+        Action a; /* first, so that an Action * is one */
         ActionStep *steps;
         size_t n_steps, step;
-        bool asked, replied;    /* of the present step: EFFECT_JOB is out; its answer came */
+        bool asked, replied; /* of the present step: EFFECT_JOB is out; its answer came */
         Id128 correlation;
         Id128 invocation_before; /* of the step's unit */
-        uint32_t early_job;     /* a job that ended before the answer came, 0 = none */
+        uint32_t early_job; /* a job that ended before the answer came, 0 = none */
         JobResult early_result;
-        Service *service;       /* of the present step */
+        Service *service; /* of the present step */
 } ActionFull;
 
 typedef struct JobRecord {
         uint32_t id;
         usec_t created, removed; /* boottime */
         bool pending;
-        bool victim;            /* stops a unit because what it is bound to had failed */
+        bool victim; /* stops a unit because what it is bound to had failed */
         char *victim_of;
 } JobRecord;
 
 typedef struct ServicePriv {
         Invocation *invocations; /* oldest first */
         size_t n_invocations;
-        Id128 current;          /* the invocation last seen in a snapshot */
-        uint32_t n_restarts;    /* at that time */
+        Id128 current; /* the invocation last seen in a snapshot */
+        uint32_t n_restarts; /* at that time */
 
-        uint32_t job;           /* foreign job that is pending, 0 = none */
-        Id128 job_invocation;   /* the invocation when it came */
+        uint32_t job; /* foreign job that is pending, 0 = none */
+        Id128 job_invocation; /* the invocation when it came */
 
-        bool judged;            /* the present "down" was judged */
-        bool up;                /* it was up when last judged: goes into the durable state */
+        bool judged; /* the present "down" was judged */
+        bool up; /* it was up when last judged: goes into the durable state */
         UnitActive judged_active;
         UnitResult judged_result;
-        bool owed;              /* failed and not asked to be down: we owe a recovery */
+        bool owed; /* failed and not asked to be down: we owe a recovery */
         bool operator_stopped;
-        bool gave_up;           /* systemd's own Restart= will not come any more */
-        bool victim;            /* down because another failed */
+        bool gave_up; /* systemd's own Restart= will not come any more */
+        bool victim; /* down because another failed */
         char *victim_of;
-        char *refused;          /* systemd or polkit refused: a person is needed */
+        char *refused; /* systemd or polkit refused: a person is needed */
         bool host_wait_told;
-        uint64_t wait_seq;      /* the newest recovery.* event: cause of the next */
-        uint64_t end_seq;       /* service.failed or .stopped of the last end */
-        Instant failed_at;      /* the last failure */
-        Instant down_since;     /* when the owed recovery began */
-        uint32_t tries;         /* of the present failure: for service.recovered */
-        usec_t judge_at;        /* boottime: judge a doubtful end then; infinity = none */
+        uint64_t wait_seq; /* the newest recovery.* event: cause of the next */
+        uint64_t end_seq; /* service.failed or .stopped of the last end */
+        Instant failed_at; /* the last failure */
+        Instant down_since; /* when the owed recovery began */
+        uint32_t tries; /* of the present failure: for service.recovered */
+        usec_t judge_at; /* boottime: judge a doubtful end then; infinity = none */
         bool judge_as_failure;
         usec_t maintenance_due; /* boottime; infinity = none */
-        Id128 lost_action;      /* an action that was under way when synd ended */
+        Id128 lost_action; /* an action that was under way when synd ended */
         uint64_t lost_action_seq;
 
         bool holding;
@@ -104,10 +105,10 @@ typedef struct ServicePriv {
         usec_t hold_until;
         size_t n_held;
 
-        ActionFull *action;     /* running, this unit is its target or its present step */
-        bool own_reset;         /* "failed" turning into "inactive" is our own ResetFailedUnit */
-        usec_t not_before;      /* boottime: no act earlier, somebody's job may be about to appear */
-        bool restored;          /* from the state of this boot */
+        ActionFull *action; /* running, this unit is its target or its present step */
+        bool own_reset; /* "failed" turning into "inactive" is our own ResetFailedUnit */
+        usec_t not_before; /* boottime: no act earlier, somebody's job may be about to appear */
+        bool restored; /* from the state of this boot */
         uint64_t mark, reach_mark; /* graph walks */
         bool dirty_state, dirty_changed, listed;
 } ServicePriv;
@@ -140,9 +141,9 @@ struct Supervisor {
         Instant now;
         int error;
 
-        HashMap *services;      /* unit → Service */
-        HashMap *jobs;          /* unit → JobRecord */
-        HashMap *restored;      /* unit → Json, not yet declared */
+        HashMap *services; /* unit → Service */
+        HashMap *jobs; /* unit → JobRecord */
+        HashMap *restored; /* unit → Json, not yet declared */
         uint32_t removed[REMOVED_MAX];
         size_t n_removed;
 
@@ -161,11 +162,11 @@ struct Supervisor {
 
         Service **dirty;
         size_t n_dirty, dirty_allocated;
-        bool recheck;           /* the state of some service changed: who waits for another looks again */
+        bool recheck; /* the state of some service changed: who waits for another looks again */
 
         usec_t next;
         bool next_valid;
-        usec_t clock_offset;    /* realtime - boottime, modulo 2^64 */
+        usec_t clock_offset; /* realtime - boottime, modulo 2^64 */
         bool clock_known;
         usec_t graph_at;
         char **graph_known;
@@ -179,12 +180,19 @@ void latch(Supervisor *s, int r);
 void set_string(Supervisor *s, char **p, const char *value);
 void set_stringf(Supervisor *s, char **p, const char *format, ...) _printf_(3, 4);
 Service *find_service(const Supervisor *s, const char *unit);
-void touch_state(Supervisor *s, Service *svc);          /* store it at the end of this call */
-void touch(Supervisor *s, Service *svc);                /* tell the bus (and store) */
-void lost_action_judge(Supervisor *s, Service *svc);    /* judge.c */
+void touch_state(Supervisor *s, Service *svc); /* store it at the end of this call */
+void touch(Supervisor *s, Service *svc); /* tell the bus (and store) */
+void lost_action_judge(Supervisor *s, Service *svc); /* judge.c */
 void set_status(Supervisor *s, Service *svc, ServiceStatus status);
 bool host_allows_action(const Supervisor *s);
-typedef enum UnitClass { CLASS_UNKNOWN, CLASS_UP, CLASS_STARTING, CLASS_STOPPING, CLASS_DOWN, CLASS_AUTO_RESTART } UnitClass;
+typedef enum UnitClass {
+        CLASS_UNKNOWN,
+        CLASS_UP,
+        CLASS_STARTING,
+        CLASS_STOPPING,
+        CLASS_DOWN,
+        CLASS_AUTO_RESTART
+} UnitClass;
 UnitClass unit_class(const UnitSnapshot *u);
 
 /* effect.c */

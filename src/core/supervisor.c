@@ -107,13 +107,13 @@ static void clock_stepped(Supervisor *s) {
 
         budget_rebase(&s->host_budget, s->now);
         s->host_dirty = s->host_dirty || s->host_budget.n_used > 0;
-        HASHMAP_FOREACH(svc, s->services) {
+        HASHMAP_FOREACH (svc, s->services) {
                 ServicePriv *p = priv(svc);
 
                 budget_rebase(&svc->budget, s->now);
                 if (p->maintenance_due != USEC_INFINITY)
                         svc->maintenance_until =
-                                usec_add(s->now.realtime, usec_sub(p->maintenance_due, s->now.boottime));
+                                        usec_add(s->now.realtime, usec_sub(p->maintenance_due, s->now.boottime));
                 if (svc->budget.n_used > 0 || p->maintenance_due != USEC_INFINITY)
                         touch_state(s, svc);
         }
@@ -142,7 +142,7 @@ static void look_again(Supervisor *s) {
                 Service *svc;
 
                 s->recheck = false;
-                HASHMAP_FOREACH(svc, s->services)
+                HASHMAP_FOREACH (svc, s->services)
                         if (svc->phase == RECOVERY_WAIT_DEPENDENCY)
                                 recovery_plan(s, svc);
         }
@@ -176,7 +176,7 @@ int supervisor_leave(Supervisor *s) {
 
 static void config_done(SupervisorConfig *c) {
         strv_free(c->protected_units);
-        *c = (SupervisorConfig) {};
+        *c = (SupervisorConfig){};
 }
 
 static int config_copy(const SupervisorConfig *c, SupervisorConfig *ret) {
@@ -255,7 +255,7 @@ int supervisor_configure(Supervisor *s, Instant now, const SupervisorConfig *con
         supervisor_enter(s, now);
         config_done(&s->config);
         s->config = n;
-        HASHMAP_FOREACH(svc, s->services)
+        HASHMAP_FOREACH (svc, s->services)
                 if (svc->phase == RECOVERY_WAIT_PERSON)
                         recovery_plan(s, svc);
         return supervisor_leave(s);
@@ -470,7 +470,7 @@ int supervisor_job_removed(Supervisor *s, Instant now, const char *unit, uint32_
 static void host_back(Supervisor *s) {
         Service *svc;
 
-        HASHMAP_FOREACH(svc, s->services) {
+        HASHMAP_FOREACH (svc, s->services) {
                 if (!priv(svc)->owed || !svc->seen)
                         continue;
                 if (IN_SET(svc->phase, RECOVERY_BACKOFF, RECOVERY_SLOW) && svc->due != USEC_INFINITY) {
@@ -484,7 +484,7 @@ static void host_back(Supervisor *s) {
 static void host_stopping(Supervisor *s) {
         Service *svc;
 
-        HASHMAP_FOREACH(svc, s->services)
+        HASHMAP_FOREACH (svc, s->services)
                 if (priv(svc)->owed && svc->phase != RECOVERY_ACTING)
                         set_phase(s, svc, RECOVERY_IDLE, USEC_INFINITY, "the host is going down");
 }
@@ -517,7 +517,7 @@ int supervisor_tick(Supervisor *s, Instant now) {
 
         assert(s);
         supervisor_enter(s, now);
-        HASHMAP_FOREACH(svc, s->services)
+        HASHMAP_FOREACH (svc, s->services)
                 service_tick(s, svc);
         graph_tick(s);
         return supervisor_leave(s);
@@ -531,7 +531,7 @@ usec_t supervisor_next(const Supervisor *s) {
         if (s->next_valid)
                 return s->next;
         m->next = s->graph_at;
-        HASHMAP_FOREACH(svc, s->services)
+        HASHMAP_FOREACH (svc, s->services)
                 m->next = MIN(m->next, service_next(s, svc));
         m->next_valid = true;
         return s->next;
@@ -560,7 +560,7 @@ int supervisor_find(const Supervisor *s, const char *name, const Service **ret) 
                 bool is_id = id128_from_string(name, &id) >= 0;
                 const Service *named = NULL;
 
-                HASHMAP_FOREACH(svc, s->services) {
+                HASHMAP_FOREACH (svc, s->services) {
                         if (is_id && id128_equal(svc->id, id))
                                 found = svc;
                         if (!streq(svc->config->name, name))

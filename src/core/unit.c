@@ -6,10 +6,10 @@
 #define UNIT_NAME_MAX 255
 
 static const char *const unit_load_table[] = {
-        [UNIT_LOAD_UNKNOWN] = "unknown", [UNIT_STUB] = "stub",
-        [UNIT_LOADED] = "loaded",        [UNIT_NOT_FOUND] = "not-found",
+        [UNIT_LOAD_UNKNOWN] = "unknown",    [UNIT_STUB] = "stub",
+        [UNIT_LOADED] = "loaded",           [UNIT_NOT_FOUND] = "not-found",
         [UNIT_BAD_SETTING] = "bad-setting", [UNIT_ERROR] = "error",
-        [UNIT_MERGED] = "merged",        [UNIT_MASKED] = "masked",
+        [UNIT_MERGED] = "merged",           [UNIT_MASKED] = "masked",
 };
 DEFINE_STRING_TABLE(unit_load, UnitLoad, unit_load_table)
 
@@ -27,44 +27,35 @@ static const char *const unit_active_table[] = {
 DEFINE_STRING_TABLE(unit_active, UnitActive, unit_active_table)
 
 static const char *const unit_result_table[] = {
-        [RESULT_UNKNOWN] = "unknown",
-        [RESULT_SUCCESS] = "success",
-        [RESULT_RESOURCES] = "resources",
-        [RESULT_PROTOCOL] = "protocol",
-        [RESULT_TIMEOUT] = "timeout",
-        [RESULT_EXIT_CODE] = "exit-code",
-        [RESULT_SIGNAL] = "signal",
-        [RESULT_CORE_DUMP] = "core-dump",
-        [RESULT_WATCHDOG] = "watchdog",
-        [RESULT_START_LIMIT_HIT] = "start-limit-hit",
-        [RESULT_OOM_KILL] = "oom-kill",
-        [RESULT_EXEC_CONDITION] = "exec-condition",
+        [RESULT_UNKNOWN] = "unknown",     [RESULT_SUCCESS] = "success",
+        [RESULT_RESOURCES] = "resources", [RESULT_PROTOCOL] = "protocol",
+        [RESULT_TIMEOUT] = "timeout",     [RESULT_EXIT_CODE] = "exit-code",
+        [RESULT_SIGNAL] = "signal",       [RESULT_CORE_DUMP] = "core-dump",
+        [RESULT_WATCHDOG] = "watchdog",   [RESULT_START_LIMIT_HIT] = "start-limit-hit",
+        [RESULT_OOM_KILL] = "oom-kill",   [RESULT_EXEC_CONDITION] = "exec-condition",
 };
 DEFINE_STRING_TABLE(unit_result, UnitResult, unit_result_table)
 
 static const char *const job_result_table[] = {
-        [JOB_RESULT_UNKNOWN] = "unknown",
-        [JOB_DONE] = "done",
-        [JOB_CANCELED] = "canceled",
-        [JOB_TIMEOUT] = "timeout",
-        [JOB_FAILED] = "failed",
-        [JOB_DEPENDENCY] = "dependency",
-        [JOB_SKIPPED] = "skipped",
-        [JOB_INVALID] = "invalid",
-        [JOB_ASSERT] = "assert",
-        [JOB_UNSUPPORTED] = "unsupported",
-        [JOB_COLLECTED] = "collected",
-        [JOB_ONCE] = "once",
-        [JOB_FROZEN] = "frozen",
-        [JOB_CONCURRENCY] = "concurrency",
+        [JOB_RESULT_UNKNOWN] = "unknown", [JOB_DONE] = "done",
+        [JOB_CANCELED] = "canceled",      [JOB_TIMEOUT] = "timeout",
+        [JOB_FAILED] = "failed",          [JOB_DEPENDENCY] = "dependency",
+        [JOB_SKIPPED] = "skipped",        [JOB_INVALID] = "invalid",
+        [JOB_ASSERT] = "assert",          [JOB_UNSUPPORTED] = "unsupported",
+        [JOB_COLLECTED] = "collected",    [JOB_ONCE] = "once",
+        [JOB_FROZEN] = "frozen",          [JOB_CONCURRENCY] = "concurrency",
 };
 DEFINE_STRING_TABLE(job_result, JobResult, job_result_table)
 
 static const char *const verb_table[] = {
-        [VERB_START] = "start",           [VERB_STOP] = "stop",
-        [VERB_RESTART] = "restart",       [VERB_RELOAD] = "reload",
-        [VERB_RESET_FAILED] = "reset-failed", [VERB_CHECK] = "check",
-        [VERB_MAINTENANCE] = "maintenance",   [VERB_REWEIGHT] = "reweight",
+        [VERB_START] = "start",
+        [VERB_STOP] = "stop",
+        [VERB_RESTART] = "restart",
+        [VERB_RELOAD] = "reload",
+        [VERB_RESET_FAILED] = "reset-failed",
+        [VERB_CHECK] = "check",
+        [VERB_MAINTENANCE] = "maintenance",
+        [VERB_REWEIGHT] = "reweight",
         [VERB_CONFIGURE] = "configure",
 };
 DEFINE_STRING_TABLE(verb, Verb, verb_table)
@@ -114,7 +105,7 @@ void unit_relations_done(UnitRelations *r) {
         strv_free(r->after);
         strv_free(r->conflicts);
         strv_free(r->triggered_by);
-        *r = (UnitRelations) {};
+        *r = (UnitRelations){};
 }
 
 int unit_relations_copy(const UnitRelations *r, UnitRelations *ret) {
@@ -130,13 +121,13 @@ int unit_relations_copy(const UnitRelations *r, UnitRelations *ret) {
             (q = strv_copy(r->triggered_by, &n.triggered_by)) < 0)
                 return q;
         *ret = n;
-        n = (UnitRelations) {};
+        n = (UnitRelations){};
         return 0;
 }
 
 static bool unit_name_char(char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                (c && strchr(":-_.\\", c));
+               (c && strchr(":-_.\\", c));
 }
 
 bool unit_name_is_valid(const char *name) {
@@ -189,10 +180,11 @@ bool unit_name_matches(const char *name, char *const *patterns) {
 bool unit_is_protected_builtin(const char *name) {
         /* What keeps the host alive and reachable, what decides who may do what, and ourselves. */
         static const char *const patterns[] = {
-                "init*.service",    "systemd-*.service", "dbus*.service",        "polkit*.service",
-                "ssh*.service",     "getty*.service",    "*-getty*.service",     "autovt@*.service",
-                "debug-shell.service", "rescue*.service", "emergency*.service",  "initrd-*.service",
-                "synd*.service",    "user@*.service",    "user-runtime-dir@*.service",
+                "init*.service",    "systemd-*.service",  "dbus*.service",
+                "polkit*.service",  "ssh*.service",       "getty*.service",
+                "*-getty*.service", "autovt@*.service",   "debug-shell.service",
+                "rescue*.service",  "emergency*.service", "initrd-*.service",
+                "synd*.service",    "user@*.service",     "user-runtime-dir@*.service",
         };
 
         if (!name || !endswith(name, ".service"))
