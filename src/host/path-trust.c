@@ -3,8 +3,7 @@
 
 #include "basic/string.h"
 
-#include <fcntl.h>
-#include <limits.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #define SYMLINKS_MAX 40 /* as the kernel's MAXSYMLINKS, path_resolution(7) */
@@ -20,6 +19,12 @@ void path_trust_done(PathTrust *t) {
 static void *free_value(void *p) {
         free(p);
         return NULL;
+}
+
+int path_trust_full(const PathTrust *t, const char *path, char buffer[static PATH_MAX]) {
+        int n = snprintf(buffer, PATH_MAX, "%s%s", t->root, *path || *t->root ? path : "/");
+
+        return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
 const char *stat_distrust(const struct stat *st, uid_t owner) {
@@ -49,12 +54,6 @@ static void walk_distrust(Walk *w, const char *path, const char *reason) {
                 (void) snprintf(w->reason, sizeof(w->reason), "%s %s", isempty(path) ? "/" : path, reason);
 }
 
-static int full_path(const Walk *w, const char *path, char buffer[static PATH_MAX]) {
-        int n = snprintf(buffer, PATH_MAX, "%s%s", w->trust->root, *path || *w->trust->root ? path : "/");
-
-        return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
-}
-
 /* Judges the directory `done`; verdicts are kept, since all unit files lie in a few directories. */
 static int walk_check_directory(Walk *w) {
         char full[PATH_MAX];
@@ -71,7 +70,7 @@ static int walk_check_directory(Walk *w) {
                 return 0;
         }
 
-        r = full_path(w, w->done, full);
+        r = path_trust_full(w->trust, w->done, full);
         if (r < 0)
                 return r;
         if (lstat(full, &st) < 0)
@@ -175,7 +174,7 @@ static int walk_step(Walk *w, const char *component, bool last, bool nofollow) {
         r = walk_append(w, component);
         if (r < 0)
                 return r;
-        r = full_path(w, w->done, full);
+        r = path_trust_full(w->trust, w->done, full);
         if (r < 0)
                 return r;
         if (lstat(full, &st) < 0)

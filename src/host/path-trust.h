@@ -4,6 +4,7 @@
  * through included) and the file at its end belong to the owner and are writable by nobody else. */
 
 #include "basic/hash.h"
+#include <limits.h>
 #include <sys/types.h>
 
 struct stat;
@@ -16,6 +17,9 @@ typedef struct PathTrust {
 
 void path_trust_init(PathTrust *t, const char *root, uid_t owner);
 void path_trust_done(PathTrust *t);
+
+/* root and path, for system calls: -ENAMETOOLONG. */
+int path_trust_full(const PathTrust *t, const char *path, char buffer[static PATH_MAX]);
 
 /* NULL when st belongs to owner and nobody else may write it, else the reason ("belongs to uid 1000", …). symlinks have no
  * mode of their own: only their owner counts. */

@@ -23,14 +23,15 @@ typedef struct UnitDeclaration {
         char **drop_ins;                /* those with [X-Synos], in the order they apply */
         bool masked;
         bool supervise;                 /* merged Supervise= */
-        bool trusted;                   /* every file that took part in Supervise= is owned properly */
-        ServiceConfig *config;          /* merged, with problems; granted is set by supervise && trusted && !protected */
+        bool trusted;                   /* every file with [X-Synos] is owned properly, and all files could be read */
+        ServiceConfig *config;          /* merged, with problems; granted is set by supervise && trusted && !masked && !protected */
 } UnitDeclaration;
 UnitDeclaration *unit_declaration_free(UnitDeclaration *d);
 DEFINE_CLEANUP(UnitDeclaration *, unit_declaration_free);
 
 /* Scans everything once: *ret maps the names of units and templates ("foo@.service") that have an [X-Synos] section
- * anywhere → UnitDeclaration. A template's declaration counts for its instances unless an instance has its own.
+ * anywhere → UnitDeclaration. A template's declaration counts for its instances unless an instance has its own; an
+ * instance whose own file has no section is there too (supervise false, no fields) when its template is.
  * Unreadable files become problems of their unit; only -ENOMEM and a total failure are errors. protected_units: patterns
  * besides the built-in ones. */
 int unit_files_scan(const UnitPaths *paths, const RecoverySettings *defaults, char *const *protected_units, HashMap **ret);

@@ -5,8 +5,7 @@
 #include "host/service-name.h"
 
 #include <dirent.h>
-#include <fcntl.h>
-#include <limits.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #define FOLLOW_MAX 8 /* aliases of aliases, as PID 1 */
@@ -108,25 +107,25 @@ static bool alias_is_valid(const char *name, const char *target) {
 
 /* 1: an alias of *ret_target; 0: the symlink stands for itself (linked unit, mask); -ESTALE: to be passed over. */
 static int read_alias(UnitMap *m, const char *dir, const char *name, char **ret_target) {
-        char full[PATH_MAX], target[PATH_MAX], path[PATH_MAX];
-        _cleanup_free_ char *resolved = NULL;
+        _cleanup_free_ char *link = NULL, *path = NULL, *resolved = NULL;
+        char full[PATH_MAX], target[PATH_MAX];
         const char *base;
         ssize_t n;
-        int k, r;
+        int r;
 
-        k = snprintf(full, sizeof(full), "%s%s/%s", m->trust.root, dir, name);
-        if (k < 0 || (size_t) k >= sizeof(full))
+        r = str_printf(&link, "%s/%s", dir, name);
+        if (r < 0)
+                return r;
+        if (path_trust_full(&m->trust, link, full) < 0)
                 return -ESTALE;
         n = readlink(full, target, sizeof(target) - 1);
         if (n < 0)
                 return -ESTALE;
         target[n] = 0;
 
-        k = target[0] == '/' ? snprintf(path, sizeof(path), "%s", target)
-                             : snprintf(path, sizeof(path), "%s/%s", dir, target);
-        if (k < 0 || (size_t) k >= sizeof(path))
-                return -ESTALE;
-
+        r = target[0] == '/' ? str_printf(&path, "%s", target) : str_printf(&path, "%s/%s", dir, target);
+        if (r < 0)
+                return r;
         r = path_trust_resolve(&m->trust, path, true, &resolved, NULL);
         if (r == -ENOMEM)
                 return r;
@@ -194,11 +193,11 @@ DEFINE_CLEANUP_VOID(DIR *, closedir);
 
 static int read_directory(UnitMap *m, size_t index) {
         char full[PATH_MAX];
-        int n, r;
+        int r;
 
-        n = snprintf(full, sizeof(full), "%s%s", m->trust.root, m->dirs[index]);
-        if (n < 0 || (size_t) n >= sizeof(full))
-                return -ENAMETOOLONG;
+        r = path_trust_full(&m->trust, m->dirs[index], full);
+        if (r < 0)
+                return r;
 
         _cleanup_(closedirp) DIR *d = opendir(full);
         if (!d)
@@ -227,11 +226,11 @@ static int list_directories(UnitMap *m) {
         for (const char *const *d = dirs; *d; d++) {
                 char full[PATH_MAX];
                 bool known = false;
-                int n;
+                int r;
 
-                n = snprintf(full, sizeof(full), "%s%s", m->trust.root, *d);
-                if (n < 0 || (size_t) n >= sizeof(full))
-                        return -ENAMETOOLONG;
+                r = path_trust_full(&m->trust, *d, full);
+                if (r < 0)
+                        return r;
                 if (m->n_dirs >= DIRECTORIES_MAX)
                         return -E2BIG;
                 if (stat(full, seen + m->n_dirs) < 0)
@@ -410,15 +409,15 @@ static int collect_names(UnitMap *m, const char *unit, const char *fragment, cha
 static int list_drop_ins(UnitMap *m, const char *dir, char ***ret) {
         _cleanup_strv_free_ char **files = NULL;
         char full[PATH_MAX];
-        int n, r;
+        int r;
 
         *ret = hashmap_get(m->drop_in_files, dir);
         if (*ret)
                 return 0;
 
-        n = snprintf(full, sizeof(full), "%s%s", m->trust.root, dir);
-        if (n < 0 || (size_t) n >= sizeof(full))
-                return 0;
+        r = path_trust_full(&m->trust, dir, full);
+        if (r < 0)
+                return r;
         _cleanup_(closedirp) DIR *d = opendir(full);
         for (struct dirent *de; d && (de = readdir(d));) {
                 if (de->d_name[0] == '.' || !endswith(de->d_name, ".conf") || de->d_type == DT_DIR)
