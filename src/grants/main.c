@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Lists the units on which synd may act, for the polkit rule (docs/adr/0003-grants.md). One word a line:
+/* Lists the units on which synd may act, for the polkit rule (docs/adr/0003-grants.md), or answers for the one it is given:
+ * that costs the same however many there are. One word a line:
  *
  *      +foo.service            granted
  *      +foo@.service           granted to each instance that no other line speaks of
@@ -34,17 +35,28 @@ static int list_configuration(const char *root, char ***ret) {
         return conf_files_list("synos/synd.conf", l, ret);
 }
 
+/* Line 0: the whole file could not be read. It may protect something, so that is the end. Other mistakes synd tells of. */
+static void configuration_bad(const char *file, unsigned line, const char *reason, void *userdata) {
+        if (line > 0)
+                return;
+        fprintf(stderr, "synd-grants: %s: %s\n", file, reason);
+        *(bool *) userdata = true;
+}
+
 static int protected_units(const char *root, char ***ret) {
         static const ConfItem items[] = { { "Synd", "ProtectedUnits", conf_parse_strv, 0 } };
         _cleanup_strv_free_ char **files = NULL, **patterns = NULL;
+        bool failed = false;
         int r;
 
         r = list_configuration(root, &files);
         if (r < 0)
                 return r;
-        r = conf_load(files, items, ELEMENTSOF(items), &patterns, NULL, NULL);
+        r = conf_load(files, items, ELEMENTSOF(items), &patterns, configuration_bad, &failed);
         if (r < 0)
                 return r;
+        if (failed)
+                return -EIO;
 
         *ret = TAKE_PTR(patterns);
         return 0;
@@ -85,10 +97,31 @@ static int make_list(const HashMap *units, char *const *patterns, StrBuf *b) {
         return 0;
 }
 
-static int run(const char *root) {
+/* PID 1 speaks of units by their canonical names: for any other name the answer is no. */
+static int answer(const UnitPaths *paths, const RecoverySettings *defaults, char *const *patterns, const char *unit,
+                  StrBuf *b) {
+        _cleanup_(unit_declaration_freep) UnitDeclaration *d = NULL;
+        int r;
+
+        r = unit_file_load(paths, defaults, patterns, unit, &d);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        return add_line(b, r >= 0 && d->config->granted && streq(d->unit, unit) ? '+' : '-', unit);
+}
+
+static int list_all(const UnitPaths *paths, const RecoverySettings *defaults, char *const *patterns, StrBuf *b) {
+        _cleanup_(hashmap_freep) HashMap *units = NULL;
+        int r;
+
+        r = unit_files_scan(paths, defaults, patterns, &units);
+        if (r < 0)
+                return r;
+        return make_list(units, patterns, b);
+}
+
+static int run(const char *root, const char *unit) {
         static const RecoverySettings defaults = { 0 }; /* of no meaning here */
         const UnitPaths paths = { .root = root, .owner = isempty(root) ? 0 : getuid() };
-        _cleanup_(hashmap_freep) HashMap *units = NULL;
         _cleanup_strv_free_ char **patterns = NULL;
         _cleanup_strbuf_ StrBuf list = {};
         int r;
@@ -98,14 +131,11 @@ static int run(const char *root) {
                 fprintf(stderr, "synd-grants: cannot read synd.conf: %s\n", strerror(-r));
                 return r;
         }
-        r = unit_files_scan(&paths, &defaults, patterns, &units);
-        if (r < 0) {
-                fprintf(stderr, "synd-grants: cannot read unit files: %s\n", strerror(-r));
-                return r;
-        }
-        r = make_list(units, patterns, &list);
+        r = unit ? answer(&paths, &defaults, patterns, unit, &list) : list_all(&paths, &defaults, patterns, &list);
         if (r == -E2BIG)
                 fprintf(stderr, "synd-grants: the list is longer than %d bytes, nothing is granted\n", LIST_SIZE_MAX);
+        else if (r < 0)
+                fprintf(stderr, "synd-grants: cannot read unit files: %s\n", strerror(-r));
         if (r < 0)
                 return r;
 
@@ -125,8 +155,8 @@ int main(int argc, char *argv[]) {
         for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) >= 0;)
                 switch (c) {
                 case 'h':
-                        puts("synd-grants [--root DIR]\n\n"
-                             "Lists the units whose files grant synd the power to act, for polkit.");
+                        puts("synd-grants [--root DIR] [UNIT]\n\n"
+                             "Lists the units whose files grant synd the power to act, or tells of one, for polkit.");
                         return 0;
                 case 'r':
                         root = optarg;
@@ -134,9 +164,9 @@ int main(int argc, char *argv[]) {
                 default:
                         return EX_USAGE;
                 }
-        if (optind < argc) {
-                fprintf(stderr, "synd-grants: unexpected argument '%s'\n", argv[optind]);
+        if (optind + 1 < argc) {
+                fprintf(stderr, "synd-grants: unexpected argument '%s'\n", argv[optind + 1]);
                 return EX_USAGE;
         }
-        return run(root) < 0 ? EXIT_FAILURE : 0;
+        return run(root, argv[optind]) < 0 ? EXIT_FAILURE : 0;
 }

@@ -14,11 +14,7 @@ void path_trust_init(PathTrust *t, const char *root, uid_t owner) {
 
 void path_trust_done(PathTrust *t) {
         t->directories = hashmap_free(t->directories);
-}
-
-static void *free_value(void *p) {
-        free(p);
-        return NULL;
+        t->chains = hashmap_free(t->chains);
 }
 
 int path_trust_full(const PathTrust *t, const char *path, char buffer[static PATH_MAX]) {
@@ -54,6 +50,26 @@ static void walk_distrust(Walk *w, const char *path, const char *reason) {
                 (void) snprintf(w->reason, sizeof(w->reason), "%s %s", isempty(path) ? "/" : path, reason);
 }
 
+static int remember(HashMap **map, const char *path, const char *reason, const char **ret) {
+        _cleanup_free_ char *verdict = strdup(reason ?: "");
+        int r;
+
+        if (!verdict)
+                return -ENOMEM;
+        if (!*map) {
+                r = hashmap_new(map, free_);
+                if (r < 0)
+                        return r;
+        }
+        r = hashmap_put(*map, path, verdict);
+        if (r < 0)
+                return r;
+        if (ret)
+                *ret = verdict;
+        TAKE_PTR(verdict);
+        return 0;
+}
+
 /* Judges the directory `done`; verdicts are kept, since all unit files lie in a few directories. */
 static int walk_check_directory(Walk *w) {
         char full[PATH_MAX];
@@ -81,19 +97,7 @@ static int walk_check_directory(Walk *w) {
         reason = stat_distrust(&st, w->trust->owner);
         walk_distrust(w, w->done, reason);
 
-        if (!w->trust->directories) {
-                r = hashmap_new(&w->trust->directories, free_value);
-                if (r < 0)
-                        return r;
-        }
-        _cleanup_free_ char *verdict = strdup(reason ?: "");
-        if (!verdict)
-                return -ENOMEM;
-        r = hashmap_put(w->trust->directories, w->done, verdict);
-        if (r < 0)
-                return r;
-        TAKE_PTR(verdict);
-        return 0;
+        return remember(&w->trust->directories, w->done, reason, NULL);
 }
 
 /* Takes the next component off rest; false at the end. */
@@ -230,5 +234,23 @@ int path_trust_resolve(PathTrust *t, const char *path, bool nofollow, char **ret
                 *ret_path = TAKE_PTR(resolved);
         if (ret_reason)
                 *ret_reason = TAKE_PTR(reason);
+        return 0;
+}
+
+int path_trust_directory(PathTrust *t, const char *path, const char **ret_reason) {
+        const char *known = t->chains ? hashmap_get(t->chains, path) : NULL;
+        _cleanup_free_ char *reason = NULL;
+        int r;
+
+        if (!known) {
+                r = path_trust_resolve(t, path, false, NULL, &reason);
+                if (r < 0)
+                        return r;
+                r = remember(&t->chains, path, reason, &known);
+                if (r < 0)
+                        return r;
+        }
+
+        *ret_reason = isempty(known) ? NULL : known;
         return 0;
 }

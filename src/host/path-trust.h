@@ -13,6 +13,7 @@ typedef struct PathTrust {
         const char *root;       /* prefixed to every path, itself not judged; "" in production */
         uid_t owner;
         HashMap *directories;   /* verdicts that are known: path → reason, "" = trusted */
+        HashMap *chains;        /* the same for directories with all that leads to them */
 } PathTrust;
 
 void path_trust_init(PathTrust *t, const char *root, uid_t owner);
@@ -30,3 +31,6 @@ const char *stat_distrust(const struct stat *st, uid_t owner);
  * (-ENOENT, -ENOTDIR, -ELOOP, …). *ret_reason: NULL when every step is trusted, else a sentence. nofollow: the last
  * component is not followed when it is a symlink. Any ret_ may be NULL. */
 int path_trust_resolve(PathTrust *t, const char *path, bool nofollow, char **ret_path, char **ret_reason);
+
+/* The same for a directory, remembered. *ret_reason is borrowed from t. */
+int path_trust_directory(PathTrust *t, const char *path, const char **ret_reason);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #define SECTION "X-Synos"
+#define SECTION_BEGIN "[" SECTION /* what a file must contain to be worth parsing, a broken header included */
 #define UNIT_FILE_SIZE_MAX (1024 * 1024)
 
 UnitDeclaration *unit_declaration_free(UnitDeclaration *d) {
@@ -99,65 +100,24 @@ static int read_all(Scan *s, int fd, size_t expected, size_t *ret_size) {
         return 0;
 }
 
-/* Reads a file. Its trust is judged only when it has our section: of the many others nobody wants to know. */
 static int read_text(Scan *s, const char *path, UnitText *t) {
-        PathTrust *trust = unit_map_trust(s->map);
         _cleanup_close_ int fd = -EBADF;
-        _cleanup_free_ char *resolved = NULL;
-        char full[PATH_MAX];
-        const char *reason;
-        struct stat st;
+        struct stat st = {};
         int r;
 
-        *t = (UnitText) { .path = path };
-
-        r = path_trust_full(trust, path, full);
+        t->path = path;
+        r = unit_map_open(s->map, path, &fd, &st, &t->distrust);
         if (r < 0)
                 return r;
-        fd = open(full, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
-        if (fd < 0 && errno == ELOOP) {
-                /* A symlink is followed by hand: so its target is taken below root. */
-                r = path_trust_resolve(trust, path, false, &resolved, NULL);
-                if (r < 0)
-                        return r;
-                if (streq(resolved, "/dev/null")) {
-                        t->masked = true;
-                        return 0;
-                }
-                r = path_trust_full(trust, resolved, full);
-                if (r < 0)
-                        return r;
-                fd = open(full, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
-        }
-        if (fd < 0)
-                return -errno;
-        if (fstat(fd, &st) < 0)
-                return -errno;
-        if (S_ISDIR(st.st_mode))
-                return -EISDIR;
-        if (!S_ISREG(st.st_mode))
-                return -EINVAL;
-        if (st.st_size == 0) {
+        if (fd < 0 || (S_ISREG(st.st_mode) && st.st_size == 0)) {
                 t->masked = true;
                 return 0;
         }
+        if (!S_ISREG(st.st_mode))
+                return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
         if (st.st_size > UNIT_FILE_SIZE_MAX)
                 return -EFBIG;
-
-        r = read_all(s, fd, (size_t) st.st_size, &t->size);
-        if (r < 0)
-                return r;
-        if (!memmem(s->buffer, t->size, "[" SECTION "]", strlen("[" SECTION "]")))
-                return 0;
-
-        /* The directories and links on the way, then the very file that was read. */
-        r = path_trust_resolve(trust, path, false, NULL, &t->distrust);
-        if (r < 0)
-                return r;
-        reason = stat_distrust(&st, trust->owner);
-        if (reason && !t->distrust)
-                return str_printf(&t->distrust, "%s %s", path, reason);
-        return 0;
+        return read_all(s, fd, (size_t) st.st_size, &t->size);
 }
 
 /* The files of one unit, merged. */
@@ -210,7 +170,7 @@ static int merge_text(Scan *s, Merge *m, const UnitText *t) {
 
         if (t->masked || t->size == 0)
                 return 0;
-        if (!memmem(s->buffer, t->size, "[" SECTION "]", strlen("[" SECTION "]")))
+        if (!memmem(s->buffer, t->size, SECTION_BEGIN, strlen(SECTION_BEGIN)))
                 return 0;
 
         m->in_file = false;

@@ -5,7 +5,7 @@
 #include "host/service-name.h"
 
 #include <dirent.h>
-#include <stdio.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #define FOLLOW_MAX 8 /* aliases of aliases, as PID 1 */
@@ -35,6 +35,7 @@ struct UnitMap {
         const UnitPaths *paths;
         PathTrust trust;
         const char *dirs[DIRECTORIES_MAX]; /* those that exist, each only once, highest precedence first */
+        int fds[DIRECTORIES_MAX];
         size_t n_dirs;
         HashMap *ids;           /* name → path of its file ("/…"), or the name that it is an alias of */
         HashMap *aliases;       /* canonical name → char ** of other names that lead there */
@@ -50,6 +51,9 @@ UnitMap *unit_map_free(UnitMap *m) {
         if (!m)
                 return NULL;
 
+        for (size_t i = 0; i < m->n_dirs; i++)
+                if (m->fds[i] >= 0)
+                        close(m->fds[i]);
         path_trust_done(&m->trust);
         hashmap_free(m->ids);
         hashmap_free(m->aliases);
@@ -57,10 +61,6 @@ UnitMap *unit_map_free(UnitMap *m) {
         hashmap_free(m->drop_in_files);
         free(m);
         return NULL;
-}
-
-PathTrust *unit_map_trust(UnitMap *m) {
-        return &m->trust;
 }
 
 UnitFiles *unit_files_free(UnitFiles *f) {
@@ -192,16 +192,15 @@ static int add_drop_in_dir(UnitMap *m, size_t index, const char *name) {
 DEFINE_CLEANUP_VOID(DIR *, closedir);
 
 static int read_directory(UnitMap *m, size_t index) {
-        char full[PATH_MAX];
+        _cleanup_close_ int fd = fcntl(m->fds[index], F_DUPFD_CLOEXEC, 3);
         int r;
 
-        r = path_trust_full(&m->trust, m->dirs[index], full);
-        if (r < 0)
-                return r;
-
-        _cleanup_(closedirp) DIR *d = opendir(full);
+        if (fd < 0)
+                return -errno;
+        _cleanup_(closedirp) DIR *d = fdopendir(fd);
         if (!d)
-                return errno == ENOMEM ? -ENOMEM : 0;
+                return -errno;
+        TAKE_FD(fd);
 
         for (struct dirent *de; (de = readdir(d));) {
                 const char *e = endswith(de->d_name, ".service.d");
@@ -224,6 +223,7 @@ static int list_directories(UnitMap *m) {
         struct stat seen[DIRECTORIES_MAX];
 
         for (const char *const *d = dirs; *d; d++) {
+                _cleanup_close_ int fd = -EBADF;
                 char full[PATH_MAX];
                 bool known = false;
                 int r;
@@ -233,13 +233,16 @@ static int list_directories(UnitMap *m) {
                         return r;
                 if (m->n_dirs >= DIRECTORIES_MAX)
                         return -E2BIG;
-                if (stat(full, seen + m->n_dirs) < 0)
+                fd = open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                if (fd < 0 || fstat(fd, seen + m->n_dirs) < 0)
                         continue;
                 for (size_t i = 0; i < m->n_dirs; i++)
                         known = known || (seen[i].st_dev == seen[m->n_dirs].st_dev &&
                                           seen[i].st_ino == seen[m->n_dirs].st_ino);
-                if (!known)
-                        m->dirs[m->n_dirs++] = *d;
+                if (known)
+                        continue;
+                m->fds[m->n_dirs] = TAKE_FD(fd);
+                m->dirs[m->n_dirs++] = *d;
         }
         return 0;
 }
@@ -500,6 +503,10 @@ static int find_drop_ins(UnitMap *m, char *const *names, char ***ret) {
                 if (r < 0)
                         return r;
         }
+        if (!dirs) {
+                *ret = NULL;
+                return 0;
+        }
 
         _cleanup_(hashmap_freep) HashMap *seen = NULL;
         r = hashmap_new(&seen, NULL);
@@ -676,5 +683,84 @@ int unit_map_list(UnitMap *m, char ***ret) {
         }
 
         *ret = TAKE_PTR(names);
+        return 0;
+}
+
+/* Most files lie in a directory that is open already: so the way there is walked only once. */
+static int open_direct(const UnitMap *m, const char *path) {
+        size_t length = (size_t) (path_name(path) - path) - 1;
+        const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW;
+        char full[PATH_MAX];
+        int fd = -EBADF, r;
+
+        for (size_t i = 0; i < m->n_dirs && fd == -EBADF; i++)
+                if (strlen(m->dirs[i]) == length && memcmp(m->dirs[i], path, length) == 0)
+                        fd = openat(m->fds[i], path_name(path), flags);
+        if (fd == -EBADF) {
+                r = path_trust_full(&m->trust, path, full);
+                if (r < 0)
+                        return r;
+                fd = open(full, flags);
+        }
+        return fd < 0 ? -errno : fd;
+}
+
+static int judge_directory(UnitMap *m, const char *path, char **ret_reason) {
+        _cleanup_free_ char *dir = strndup(path, (size_t) (path_name(path) - path) - 1);
+        _cleanup_free_ char *copy = NULL;
+        const char *reason;
+        int r;
+
+        if (!dir)
+                return -ENOMEM;
+        r = path_trust_directory(&m->trust, dir, &reason);
+        if (r < 0)
+                return r;
+        if (reason) {
+                copy = strdup(reason);
+                if (!copy)
+                        return -ENOMEM;
+        }
+        *ret_reason = TAKE_PTR(copy);
+        return 0;
+}
+
+int unit_map_open(UnitMap *m, const char *path, int *ret_fd, struct stat *ret_st, char **ret_reason) {
+        _cleanup_free_ char *resolved = NULL, *reason = NULL;
+        _cleanup_close_ int fd = -EBADF;
+        const char *own;
+        int r;
+
+        fd = open_direct(m, path);
+        if (fd == -ELOOP) {
+                /* A symlink is followed by hand: so its target is taken below root, and each step is judged. */
+                r = path_trust_resolve(&m->trust, path, false, &resolved, &reason);
+                if (r < 0)
+                        return r;
+                if (streq(resolved, "/dev/null")) {
+                        *ret_fd = -EBADF;
+                        *ret_reason = NULL;
+                        return 0;
+                }
+                fd = open_direct(m, resolved);
+        } else if (fd >= 0) {
+                r = judge_directory(m, path, &reason);
+                if (r < 0)
+                        return r;
+        }
+        if (fd < 0)
+                return fd;
+        if (fstat(fd, ret_st) < 0)
+                return -errno;
+
+        own = stat_distrust(ret_st, m->trust.owner);
+        if (own && !reason) {
+                r = str_printf(&reason, "%s %s", resolved ?: path, own);
+                if (r < 0)
+                        return r;
+        }
+
+        *ret_fd = TAKE_FD(fd);
+        *ret_reason = TAKE_PTR(reason);
         return 0;
 }

@@ -31,5 +31,7 @@ int unit_map_find(UnitMap *m, const char *unit, UnitFiles **ret);
  * something of their own. Several may lead to the same unit. */
 int unit_map_list(UnitMap *m, char ***ret);
 
-/* For the reader of the files. */
-PathTrust *unit_map_trust(UnitMap *m);
+/* Opens one of these files for reading, whatever kind of file it is: 0, or an error of open(2). *ret_reason: why it does not
+ * count as the owner's word, by what leads to it and by itself, or NULL. st: as fstat(2). *ret_fd is -EBADF when path is a
+ * symlink to /dev/null. */
+int unit_map_open(UnitMap *m, const char *path, int *ret_fd, struct stat *ret_st, char **ret_reason);

@@ -20,6 +20,8 @@ typedef struct Fixture {
         RecoverySettings defaults;
 } Fixture;
 
+static void make_parents(const char *path);
+
 static int setup(void **state) {
         Fixture *f = calloc(1, sizeof(*f));
 
@@ -29,6 +31,9 @@ static int setup(void **state) {
         assert_non_null(mkdtemp(f->root));
         f->paths = (UnitPaths) { .root = f->root, .owner = getuid() };
         f->defaults = (RecoverySettings) { .budget = { 5, 10 * USEC_PER_MINUTE }, .enabled = true };
+        _cleanup_free_ char *dev = NULL;
+        assert_int_equal(str_printf(&dev, "%s/dev/null", f->root), 0);
+        make_parents(dev);
         *state = f;
         return 0;
 }
@@ -248,6 +253,15 @@ static void test_fields_and_problems(void **state) {
                         found = true;
                 }
         assert_true(found);
+}
+
+static void test_broken_header(void **state) {
+        Fixture *f = *state;
+
+        put(f, USR "foo.service", "[Service]\nExecStart=/bin/true\n[X-Synos\nSupervise=yes\n");
+        _cleanup_(unit_declaration_freep) UnitDeclaration *d = load(f, "foo.service");
+        assert_false(d->supervise || d->config->granted);
+        assert_true(has_problem(d, USR "foo.service", 3, "section header"));
 }
 
 /* A word that is not understood never gives power. */
@@ -551,7 +565,8 @@ static void test_empty_root(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_names), T(test_fragment_precedence), T(test_drop_in_order), T(test_drop_in_masks),
-                T(test_fields_and_problems), T(test_bad_words_close), T(test_aliases), T(test_alias_oddities),
+                T(test_fields_and_problems), T(test_broken_header),
+                T(test_bad_words_close), T(test_aliases), T(test_alias_oddities),
                 T(test_linked), T(test_templates), T(test_truncated_instance), T(test_masked), T(test_drop_in_only),
                 T(test_protected), T(test_trust_modes), T(test_trust_symlinks), T(test_trust_owner), T(test_unreadable),
                 T(test_large), T(test_merged_usr), T(test_empty_root),
