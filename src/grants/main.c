@@ -76,7 +76,7 @@ static int make_list(const HashMap *units, char *const *patterns, StrBuf *b) {
         bool templates = false;
         int r;
 
-        HASHMAP_FOREACH(d, units) {
+        HASHMAP_FOREACH (d, units) {
                 ServiceNameKind kind = service_name_kind(d->unit);
 
                 if (d->config->granted)
@@ -89,7 +89,7 @@ static int make_list(const HashMap *units, char *const *patterns, StrBuf *b) {
         }
 
         if (templates)
-                STRV_FOREACH(p, patterns) {
+                STRV_FOREACH (p, patterns) {
                         r = add_line(b, '!', *p);
                         if (r < 0)
                                 return r;

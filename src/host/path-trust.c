@@ -9,7 +9,7 @@
 #define SYMLINKS_MAX 40 /* as the kernel's MAXSYMLINKS, path_resolution(7) */
 
 void path_trust_init(PathTrust *t, const char *root, uid_t owner) {
-        *t = (PathTrust) { .root = root ?: "", .owner = owner };
+        *t = (PathTrust){ .root = root ?: "", .owner = owner };
 }
 
 void path_trust_done(PathTrust *t) {

@@ -10,10 +10,10 @@
 struct stat;
 
 typedef struct PathTrust {
-        const char *root;       /* prefixed to every path, itself not judged; "" in production */
+        const char *root; /* prefixed to every path, itself not judged; "" in production */
         uid_t owner;
-        HashMap *directories;   /* verdicts that are known: path → reason, "" = trusted */
-        HashMap *chains;        /* the same for directories with all that leads to them */
+        HashMap *directories; /* verdicts that are known: path → reason, "" = trusted */
+        HashMap *chains; /* the same for directories with all that leads to them */
 } PathTrust;
 
 void path_trust_init(PathTrust *t, const char *root, uid_t owner);

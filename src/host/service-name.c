@@ -8,8 +8,8 @@
 
 /* Lengths of the parts of a valid name. */
 typedef struct Parts {
-        size_t prefix;          /* before '@' or the suffix */
-        const char *instance;   /* behind '@', NULL when plain */
+        size_t prefix; /* before '@' or the suffix */
+        const char *instance; /* behind '@', NULL when plain */
         size_t instance_length;
 } Parts;
 
@@ -18,8 +18,8 @@ static Parts name_parts(const char *name) {
         const char *at = memchr(name, '@', stem);
 
         if (!at)
-                return (Parts) { .prefix = stem };
-        return (Parts) {
+                return (Parts){ .prefix = stem };
+        return (Parts){
                 .prefix = (size_t) (at - name),
                 .instance = at + 1,
                 .instance_length = stem - (size_t) (at + 1 - name),
@@ -91,7 +91,8 @@ static size_t truncated_prefix(const char *prefix, size_t length) {
         }
 }
 
-static int add_levels(char ***levels, const char *prefix, size_t length, const char *instance, size_t instance_length) {
+static int add_levels(char ***levels, const char *prefix, size_t length, const char *instance,
+                      size_t instance_length) {
         const char *at = instance ? "@" : "";
         _cleanup_free_ char *name = NULL;
         size_t cut;

@@ -5,10 +5,10 @@
 #include "basic/macro.h"
 
 typedef enum ServiceNameKind {
-        SERVICE_NAME_INVALID,   /* no valid unit name, or of another type */
-        SERVICE_NAME_PLAIN,     /* foo.service */
-        SERVICE_NAME_TEMPLATE,  /* foo@.service */
-        SERVICE_NAME_INSTANCE,  /* foo@bar.service */
+        SERVICE_NAME_INVALID, /* no valid unit name, or of another type */
+        SERVICE_NAME_PLAIN, /* foo.service */
+        SERVICE_NAME_TEMPLATE, /* foo@.service */
+        SERVICE_NAME_INSTANCE, /* foo@bar.service */
 } ServiceNameKind;
 ServiceNameKind service_name_kind(const char *name) _pure_;
 

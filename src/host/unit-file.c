@@ -33,9 +33,9 @@ typedef struct Scan {
         const RecoverySettings *defaults;
         char *const *protected_units;
         UnitMap *map;
-        char *buffer;           /* of the file that is being read: UNIT_FILE_SIZE_MAX + 1 bytes at most */
+        char *buffer; /* of the file that is being read: UNIT_FILE_SIZE_MAX + 1 bytes at most */
         size_t allocated;
-        char **bare;            /* instances with a file of their own that has no section */
+        char **bare; /* instances with a file of their own that has no section */
 } Scan;
 
 static void scan_done(Scan *s) {
@@ -46,10 +46,10 @@ static void scan_done(Scan *s) {
 
 /* One file of a unit, read. */
 typedef struct UnitText {
-        const char *path;       /* without root */
-        size_t size;            /* of the text in Scan.buffer */
-        bool masked;            /* empty, or /dev/null */
-        char *distrust;         /* NULL when it may grant something */
+        const char *path; /* without root */
+        size_t size; /* of the text in Scan.buffer */
+        bool masked; /* empty, or /dev/null */
+        char *distrust; /* NULL when it may grant something */
 } UnitText;
 
 static void unit_text_done(UnitText *t) {
@@ -123,7 +123,7 @@ static int read_text(Scan *s, const char *path, UnitText *t) {
 /* The files of one unit, merged. */
 typedef struct Merge {
         UnitDeclaration *declaration;
-        bool in_file;           /* the file that is being read has assignments or bad lines in our section */
+        bool in_file; /* the file that is being read has assignments or bad lines in our section */
         bool in_any;
         bool protected_by_error;
         int error;
@@ -228,7 +228,7 @@ static int merge_drop_in(Scan *s, Merge *m, const char *path) {
 }
 
 static bool is_protected(const Scan *s, const UnitFiles *f) {
-        STRV_FOREACH(name, f->names)
+        STRV_FOREACH (name, f->names)
                 if (unit_is_protected_builtin(*name) || unit_name_matches(*name, s->protected_units))
                         return true;
         return false;
@@ -253,7 +253,7 @@ static int load_declaration(Scan *s, UnitFiles *f, UnitDeclaration **ret) {
                 if (r < 0)
                         return r;
         }
-        STRV_FOREACH(path, f->drop_ins) {
+        STRV_FOREACH (path, f->drop_ins) {
                 m.in_file = false;
                 r = merge_drop_in(s, &m, *path);
                 if (r < 0)
@@ -279,7 +279,7 @@ static bool has_own_fragment(const UnitFiles *f) {
 static int add_bare(Scan *s, HashMap *found) {
         int r;
 
-        STRV_FOREACH(unit, s->bare) {
+        STRV_FOREACH (unit, s->bare) {
                 _cleanup_(unit_declaration_freep) UnitDeclaration *d = NULL;
 
                 if (!unit_files_have_template(found, *unit))
@@ -347,7 +347,7 @@ int unit_files_scan(const UnitPaths *paths, const RecoverySettings *defaults, ch
         if (r < 0)
                 return r;
 
-        STRV_FOREACH(name, names) {
+        STRV_FOREACH (name, names) {
                 r = scan_unit(&s, seen, *name, found);
                 if (r < 0)
                         return r;

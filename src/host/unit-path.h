@@ -15,10 +15,10 @@ DEFINE_CLEANUP(UnitMap *, unit_map_free);
 
 /* Paths are without root. */
 typedef struct UnitFiles {
-        char *unit;             /* canonical name: where aliases lead; an instance keeps its instance */
-        char **names;           /* all names, the canonical one first */
-        char *fragment;         /* in the search path (a linked unit's symlink), or NULL */
-        char **drop_ins;        /* in the order they apply, masked ones included */
+        char *unit; /* canonical name: where aliases lead; an instance keeps its instance */
+        char **names; /* all names, the canonical one first */
+        char *fragment; /* in the search path (a linked unit's symlink), or NULL */
+        char **drop_ins; /* in the order they apply, masked ones included */
 } UnitFiles;
 UnitFiles *unit_files_free(UnitFiles *f);
 DEFINE_CLEANUP(UnitFiles *, unit_files_free);

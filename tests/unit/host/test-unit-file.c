@@ -29,8 +29,8 @@ static int setup(void **state) {
         (void) umask(0022);
         strcpy(f->root, "/tmp/synos-unit-file-XXXXXX");
         assert_non_null(mkdtemp(f->root));
-        f->paths = (UnitPaths) { .root = f->root, .owner = getuid() };
-        f->defaults = (RecoverySettings) { .budget = { 5, 10 * USEC_PER_MINUTE }, .enabled = true };
+        f->paths = (UnitPaths){ .root = f->root, .owner = getuid() };
+        f->defaults = (RecoverySettings){ .budget = { 5, 10 * USEC_PER_MINUTE }, .enabled = true };
         _cleanup_free_ char *dev = NULL;
         assert_int_equal(str_printf(&dev, "%s/dev/null", f->root), 0);
         make_parents(dev);
@@ -233,7 +233,8 @@ static void test_drop_in_masks(void **state) {
 static void test_fields_and_problems(void **state) {
         Fixture *f = *state;
 
-        put(f, USR "foo.service", "[Unit]\nAfter=a.service\n\n[X-Synos]\n# comment\nSupervise=yes\nName=one\nNoSuchKey=1\n");
+        put(f, USR "foo.service",
+            "[Unit]\nAfter=a.service\n\n[X-Synos]\n# comment\nSupervise=yes\nName=one\nNoSuchKey=1\n");
         put(f, ETC "foo.service.d/50-x.conf", "[X-Synos]\nName=two\nRecoveryBudget=lots\nnonsense\n");
 
         _cleanup_(unit_declaration_freep) UnitDeclaration *d = load(f, "foo.service");
@@ -437,7 +438,7 @@ static void test_protected(void **state) {
         _cleanup_(hashmap_freep) HashMap *m = scan(f, patterns);
         const UnitDeclaration *d;
         unsigned granted = 0;
-        HASHMAP_FOREACH(d, m) {
+        HASHMAP_FOREACH (d, m) {
                 assert_int_equal(d->config->protected_, !streq(d->unit, "web.service"));
                 granted += d->config->granted;
         }
@@ -564,12 +565,28 @@ static void test_empty_root(void **state) {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_names), T(test_fragment_precedence), T(test_drop_in_order), T(test_drop_in_masks),
-                T(test_fields_and_problems), T(test_broken_header),
-                T(test_bad_words_close), T(test_aliases), T(test_alias_oddities),
-                T(test_linked), T(test_templates), T(test_truncated_instance), T(test_masked), T(test_drop_in_only),
-                T(test_protected), T(test_trust_modes), T(test_trust_symlinks), T(test_trust_owner), T(test_unreadable),
-                T(test_large), T(test_merged_usr), T(test_empty_root),
+                cmocka_unit_test(test_names),
+                T(test_fragment_precedence),
+                T(test_drop_in_order),
+                T(test_drop_in_masks),
+                T(test_fields_and_problems),
+                T(test_broken_header),
+                T(test_bad_words_close),
+                T(test_aliases),
+                T(test_alias_oddities),
+                T(test_linked),
+                T(test_templates),
+                T(test_truncated_instance),
+                T(test_masked),
+                T(test_drop_in_only),
+                T(test_protected),
+                T(test_trust_modes),
+                T(test_trust_symlinks),
+                T(test_trust_owner),
+                T(test_unreadable),
+                T(test_large),
+                T(test_merged_usr),
+                T(test_empty_root),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
