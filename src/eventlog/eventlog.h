@@ -19,7 +19,8 @@ typedef struct EventLogConfig {
 
 /* Opens or creates, checks and upgrades the schema (synchronous: only at start). A damaged file is moved aside as
  * "<path>.damaged-<time>", reported by ret_damaged (may be NULL) and a new one is begun. The highest number goes to seq.
- * -EROFS, -EACCES, -ENOSPC (cannot even start), -EPROTONOSUPPORT (schema newer than we are). */
+ * -EROFS, -EACCES, -ENOSPC (cannot even start), -EPROTONOSUPPORT (schema newer than we are), -EBUSY (another process has
+ * this log open). */
 int eventlog_open(const EventLogConfig *config, SeqAlloc *seq, EventLog **ret, char **ret_damaged);
 /* Writes what is queued (waits at most 5 s), stops the threads. */
 EventLog *eventlog_close(EventLog *l);
@@ -30,7 +31,8 @@ typedef struct EventLogHandler {
         /* Everything up to durable_seq is on disk now. Called once for each group of commits. */
         void (*durable)(EventLog *l, uint64_t durable_seq, void *userdata);
         /* Writing failed (errno-style error, e.g. -ENOSPC) or works again; while stalled the writer tries again every
-         * second and what is queued is kept up to the limits. */
+         * second and what is queued is kept up to the limits. -EUCLEAN: the file was damaged and is moved aside; writing
+         * goes on in a new one, so that EVENTLOG_OK follows at once. */
         void (*state)(EventLog *l, EventLogState state, int error, void *userdata);
 } EventLogHandler;
 int eventlog_attach(EventLog *l, sd_event *event, const EventLogHandler *handler, void *userdata);
@@ -38,7 +40,7 @@ int eventlog_attach(EventLog *l, sd_event *event, const EventLogHandler *handler
 /* Queues one event (copied; seq must be higher than that of every event before). Never blocks. When the queue is full,
  * events of PRIORITY_NORMAL and below are dropped from its middle first, and counted: one log.truncated event takes their
  * place. -ENOBUFS when this event itself was dropped. */
-int eventlog_append(EventLog *l, const Event *e);
+int eventlog_append(EventLog *l, const Event *e); /* also -EINVAL (seq not higher), -E2BIG (over 1 MiB), -ENOMEM */
 /* Durable state by key, committed after the events queued before it (the last value of a key wins). NULL deletes. */
 int eventlog_put(EventLog *l, const char *key, const char *json);
 /* The journal cursor: committed in the same transaction as the events queued before it. */
@@ -66,6 +68,8 @@ typedef int (*eventlog_state_t)(const char *key, const char *json, void *userdat
 int eventlog_load(EventLog *l, const char *key_prefix, eventlog_state_t cb, void *userdata);
 /* -ENOENT when there is none. */
 int eventlog_load_cursor(EventLog *l, const char *name, char **ret);
+/* What the sink has acknowledged; -ENOENT when it is not registered. */
+int eventlog_load_sink(EventLog *l, const char *sink, uint64_t *ret);
 
 /* ---- queries, on the reader thread, answered in the loop ---- */
 typedef struct EventFilter {
@@ -88,9 +92,12 @@ typedef struct EventQuery EventQuery;
  * asker can tell a gap: after + 1 < first_seq). error < 0: the query failed. Events are borrowed. */
 typedef void (*event_query_t)(EventQuery *q, int error, const Event *events, size_t n, bool more, uint64_t first_seq,
                               void *userdata);
-/* limit at most 1000. At most 256 queries may wait: -EBUSY. Freeing the query cancels it (no callback then). */
+/* limit at most 1000, at most 64 of each list in the filter (-E2BIG); an answer is also cut at about 4 MiB. At most 256
+ * queries may wait: -EBUSY. -ENOTCONN before eventlog_attach(). Freeing the query cancels it (no callback then); every
+ * query must be freed by its owner, in the callback or later. */
 int eventlog_query(EventLog *l, const EventFilter *f, size_t limit, event_query_t cb, void *userdata, EventQuery **ret);
-/* The chain of causes of one event, first observation first; at most 64 links. */
+/* The chain of causes of one event, first observation first; at most 64 links (more: it goes on). -ENOENT goes to the
+ * callback when the event is not in the log. */
 int eventlog_query_chain(EventLog *l, uint64_t seq, event_query_t cb, void *userdata, EventQuery **ret);
 EventQuery *event_query_free(EventQuery *q);
 DEFINE_CLEANUP(EventQuery *, event_query_free);

@@ -36,9 +36,9 @@ static int limits_load(const Retention *t, Store *s, Limits *ret) {
         if (r < 0)
                 return r;
         sqlite3_stmt *stmt = store_stmt(s, STMT_SINKS_RANGE);
-        int rc = sqlite3_step(stmt);
-        if (rc != SQLITE_ROW)
-                return db_error(s->db, rc);
+        r = store_row(s, stmt);
+        if (r < 0)
+                return r;
         bool any = sqlite3_column_int64(stmt, 0) > 0;
         *ret = (Limits) {
                 .sinks_min = any ? (uint64_t) sqlite3_column_int64(stmt, 1) : UINT64_MAX,
@@ -66,15 +66,15 @@ static int delete_range(Store *s, uint64_t from, uint64_t to, uint64_t *ret_n) {
 /* Marks before the first event say nothing any more. */
 static int forget_times(Store *s) {
         sqlite3_stmt *stmt = store_stmt(s, STMT_FIRST_SEQ);
-        int rc = sqlite3_step(stmt);
 
-        if (rc != SQLITE_ROW)
-                return db_error(s->db, rc);
+        int r = store_row(s, stmt);
+        if (r < 0)
+                return r;
         int64_t first = sqlite3_column_int64(stmt, 0);
         (void) sqlite3_reset(stmt);
         stmt = store_stmt(s, STMT_DELETE_TIMES);
         (void) sqlite3_bind_int64(stmt, 1, first);
-        int r = store_run(s, stmt);
+        r = store_run(s, stmt);
         if (r < 0)
                 return r;
         s->first_seq = (uint64_t) first;
@@ -202,7 +202,7 @@ static int remove_overdue(Retention *t, Store *s, const Limits *l, const Victim 
 
 static int retention_remove(Retention *t, Store *s, const Limits *l, usec_t now, bool *ret_more) {
         Victim victims[REMOVE_MAX];
-        uint64_t from, to, n = 0;
+        uint64_t from = 0, to = 0, n = 0;
         size_t n_victims = 0;
         bool exhausted = true;
 

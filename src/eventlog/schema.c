@@ -194,7 +194,7 @@ static int probe_whole(sqlite3 *db) {
         if (rc == SQLITE_OK)
                 rc = sqlite3_step(s);
         if (rc != SQLITE_ROW)
-                return db_error(db, rc);
+                return db_error(db, rc) ?: -EIO;
         const char *text = (const char *) sqlite3_column_text(s, 0);
         return text && streq(text, "ok") ? 0 : -EUCLEAN;
 }

@@ -2,6 +2,7 @@
 #include "eventlog/select.h"
 #include "basic/string.h"
 #include <pthread.h>
+#include <stdio.h>
 
 enum {
         CHAIN_MAX = 64,
@@ -145,7 +146,7 @@ static int expand_prefix(sqlite3 *db, const char *prefix, size_t length, char **
                 (void) sqlite3_bind_text(s, 1, after, -1, SQLITE_STATIC);
                 rc = sqlite3_step(s);
                 if (rc != SQLITE_ROW)
-                        return db_error(db, rc);
+                        return db_error(db, rc) ?: -EIO;
                 const char *type = (const char *) sqlite3_column_text(s, 0);
                 if (!type || strncmp(type, prefix, length) != 0)
                         return 0;
@@ -285,7 +286,7 @@ static int seq_before(sqlite3 *db, usec_t since, uint64_t *ret) {
         if (rc == SQLITE_OK)
                 rc = sqlite3_step(s);
         if (rc != SQLITE_ROW)
-                return db_error(db, rc);
+                return db_error(db, rc) ?: -EIO;
         *ret = (uint64_t) sqlite3_column_int64(s, 0);
         return 0;
 }

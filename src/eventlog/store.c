@@ -52,6 +52,14 @@ int store_run(Store *s, sqlite3_stmt *stmt) {
         return r;
 }
 
+int store_row(Store *s, sqlite3_stmt *stmt) {
+        int rc = sqlite3_step(stmt);
+
+        if (rc == SQLITE_ROW)
+                return 0;
+        return db_error(s->db, rc) ?: -EIO;
+}
+
 static int on_wal(void *userdata, sqlite3 *db, const char *name, int frames) {
         Store *s = userdata;
 
@@ -278,10 +286,10 @@ int store_checkpoint(Store *s, bool eager) {
 
 static int store_pragma(Store *s, StoreStmt which, uint64_t *ret) {
         sqlite3_stmt *stmt = store_stmt(s, which);
-        int rc = sqlite3_step(stmt);
 
-        if (rc != SQLITE_ROW)
-                return db_error(s->db, rc);
+        int r = store_row(s, stmt);
+        if (r < 0)
+                return r;
         *ret = (uint64_t) sqlite3_column_int64(stmt, 0);
         (void) sqlite3_reset(stmt);
         return 0;

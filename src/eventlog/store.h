@@ -59,5 +59,7 @@ int store_size(Store *s, uint64_t *ret_used, uint64_t *ret_total);
 
 /* For the statements above: reset and bound anew for each use. */
 sqlite3_stmt *store_stmt(Store *s, StoreStmt which);
+/* Runs a statement to its only row; -EIO if there is none. */
+int store_row(Store *s, sqlite3_stmt *stmt);
 /* Runs a statement that gives no rows. */
 int store_run(Store *s, sqlite3_stmt *stmt);
