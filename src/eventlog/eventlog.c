@@ -326,7 +326,8 @@ int eventlog_load_sink(EventLog *l, const char *sink, uint64_t *ret) {
 
 /* ---- queries ---- */
 
-int eventlog_query(EventLog *l, const EventFilter *f, size_t limit, event_query_t cb, void *userdata, EventQuery **ret) {
+int eventlog_query(EventLog *l, const EventFilter *f, size_t limit, event_query_t cb, void *userdata,
+                   EventQuery **ret) {
         EventQuery q = { .kind = QUERY_EVENTS, .limit = limit, .on_events = cb, .userdata = userdata };
 
         if (!l->source)

@@ -9,12 +9,12 @@
 typedef struct EventLog EventLog;
 
 typedef struct EventLogConfig {
-        const char *path;               /* "/var/lib/synos/events.db" */
-        usec_t max_age;                 /* retention, 0 = none */
-        uint64_t max_size;              /* bytes of the database above which the oldest go, 0 = none */
-        uint64_t hard_max_size;         /* above it even what a sink has not read goes (least important first), counted */
-        size_t queue_max_events;        /* waiting for the writer; default 65536 */
-        size_t queue_max_bytes;         /* default 16 MiB */
+        const char *path; /* "/var/lib/synos/events.db" */
+        usec_t max_age; /* retention, 0 = none */
+        uint64_t max_size; /* bytes of the database above which the oldest go, 0 = none */
+        uint64_t hard_max_size; /* above it even what a sink has not read goes (least important first), counted */
+        size_t queue_max_events; /* waiting for the writer; default 65536 */
+        size_t queue_max_bytes; /* default 16 MiB */
 } EventLogConfig;
 
 /* Opens or creates, checks and upgrades the schema (synchronous: only at start). A damaged file is moved aside as
@@ -56,8 +56,8 @@ typedef struct EventLogStats {
         uint64_t appended, dropped, commits, failed_commits;
         size_t queued_events, queued_bytes;
         uint64_t first_seq, durable_seq, db_bytes;
-        usec_t commit_last, commit_max;         /* duration of a commit */
-        uint64_t progress;                      /* grows with every turn of the writer thread that was not stuck: for the watchdog */
+        usec_t commit_last, commit_max; /* duration of a commit */
+        uint64_t progress; /* grows with every turn of the writer thread that was not stuck: for the watchdog */
 } EventLogStats;
 void eventlog_stats(const EventLog *l, EventLogStats *ret);
 /* Asks the writer for a sign of life without writing anything: progress grows soon, unless it is stuck. */
@@ -73,15 +73,15 @@ int eventlog_load_sink(EventLog *l, const char *sink, uint64_t *ret);
 
 /* ---- queries, on the reader thread, answered in the loop ---- */
 typedef struct EventFilter {
-        uint64_t after;                 /* only seq > after */
-        uint64_t since_seq_time;        /* unused when 0; else realtime: only time >= it */
-        char **units;                   /* any of these, NULL = all */
-        char **types;                   /* exact, or a prefix ending with '.' or "*" ("service.*"), NULL = all */
+        uint64_t after; /* only seq > after */
+        uint64_t since_seq_time; /* unused when 0; else realtime: only time >= it */
+        char **units; /* any of these, NULL or empty = all */
+        char **types; /* exact, or a prefix ending with '.' or "*" ("service.*"), NULL = all */
         char **sources;
         int min_priority;
         Id128 correlation;
-        bool newest;                    /* the newest `limit` ones, still given in ascending order */
-        uint64_t up_to;                 /* only seq <= up_to; 0 = all that is durable */
+        bool newest; /* the newest `limit` ones, still given in ascending order */
+        uint64_t up_to; /* only seq <= up_to; 0 = all that is durable */
 } EventFilter;
 void event_filter_done(EventFilter *f);
 int event_filter_copy(const EventFilter *f, EventFilter *ret);
@@ -95,7 +95,8 @@ typedef void (*event_query_t)(EventQuery *q, int error, const Event *events, siz
 /* limit at most 1000, at most 64 of each list in the filter (-E2BIG); an answer is also cut at about 4 MiB. At most 256
  * queries may wait: -EBUSY. -ENOTCONN before eventlog_attach(). Freeing the query cancels it (no callback then); every
  * query must be freed by its owner, in the callback or later. */
-int eventlog_query(EventLog *l, const EventFilter *f, size_t limit, event_query_t cb, void *userdata, EventQuery **ret);
+int eventlog_query(EventLog *l, const EventFilter *f, size_t limit, event_query_t cb, void *userdata,
+                   EventQuery **ret);
 /* The chain of causes of one event, first observation first; at most 64 links (more: it goes on). -ENOENT goes to the
  * callback when the event is not in the log. */
 int eventlog_query_chain(EventLog *l, uint64_t seq, event_query_t cb, void *userdata, EventQuery **ret);

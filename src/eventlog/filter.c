@@ -7,7 +7,7 @@ void event_filter_done(EventFilter *f) {
         f->units = strv_free(f->units);
         f->types = strv_free(f->types);
         f->sources = strv_free(f->sources);
-        *f = (EventFilter) {};
+        *f = (EventFilter){};
 }
 
 int event_filter_copy(const EventFilter *f, EventFilter *ret) {
@@ -42,10 +42,15 @@ bool type_pattern_is_prefix(const char *pattern, size_t *ret_length) {
         return pattern[n - 1] == '.';
 }
 
+/* An empty list is no condition, as no list is. */
+static bool list_matches(char *const *l, const char *s) {
+        return !l || !*l || (s && strv_contains(l, s));
+}
+
 static bool type_matches(char *const *patterns, const char *type) {
-        if (!patterns)
+        if (!patterns || !*patterns)
                 return true;
-        STRV_FOREACH(p, patterns) {
+        STRV_FOREACH (p, patterns) {
                 size_t n;
 
                 if (type_pattern_is_prefix(*p, &n) ? strncmp(*p, type, n) == 0 : streq(*p, type))
@@ -59,9 +64,7 @@ bool event_filter_match(const EventFilter *f, const Event *e) {
                 return false;
         if (f->since_seq_time > 0 && e->time.realtime < f->since_seq_time)
                 return false;
-        if (f->units && (!e->unit || !strv_contains(f->units, e->unit)))
-                return false;
-        if (f->sources && !strv_contains(f->sources, e->source))
+        if (!list_matches(f->units, e->unit) || !list_matches(f->sources, e->source))
                 return false;
         if (e->priority < f->min_priority)
                 return false;

@@ -27,7 +27,7 @@ int item_new_event(const Event *e, Item **ret) {
         Item *i = malloc(size);
         if (!i)
                 return -ENOMEM;
-        *i = (Item) {
+        *i = (Item){
                 .kind = ITEM_EVENT,
                 .priority = e->priority,
                 .size = size,
@@ -51,7 +51,7 @@ int item_new_value(ItemKind kind, const char *name, const char *value, uint64_t 
         Item *i = malloc(size);
         if (!i)
                 return -ENOMEM;
-        *i = (Item) { .kind = kind, .size = size, .seq = seq };
+        *i = (Item){ .kind = kind, .size = size, .seq = seq };
         char *p = i->text;
         i->name = text_put(&p, name);
         i->value = text_put(&p, value);
@@ -98,7 +98,7 @@ void item_list_clear(ItemList *l) {
                 next = i->next;
                 item_free(i);
         }
-        *l = (ItemList) {};
+        *l = (ItemList){};
 }
 
 static int item_class(const Item *i) {
@@ -136,14 +136,14 @@ static void class_unlink(Queue *q, Item *i) {
 }
 
 void queue_init(Queue *q, size_t max_events, size_t max_bytes, uint64_t seed) {
-        *q = (Queue) { .max_events = max_events, .max_bytes = max_bytes };
+        *q = (Queue){ .max_events = max_events, .max_bytes = max_bytes };
         uuidgen_init(&q->ids, seed);
 }
 
 void queue_done(Queue *q) {
         item_list_clear(&q->ready);
         item_list_clear(&q->staged);
-        *q = (Queue) {};
+        *q = (Queue){};
 }
 
 static void queue_append(Queue *q, Item *i) {
@@ -321,7 +321,7 @@ void queue_end(Queue *q) {
         q->ready.tail = s->tail;
         q->ready.n += s->n;
         q->ready.bytes += s->bytes;
-        *s = (ItemList) {};
+        *s = (ItemList){};
 }
 
 void queue_take(Queue *q, size_t max_n, size_t max_bytes, ItemList *ret) {
@@ -349,7 +349,7 @@ void queue_take(Queue *q, size_t max_n, size_t max_bytes, ItemList *ret) {
                 if (i == last)
                         break;
         }
-        *ret = (ItemList) { .head = l->head, .tail = last, .n = last_n, .bytes = last_bytes };
+        *ret = (ItemList){ .head = l->head, .tail = last, .n = last_n, .bytes = last_bytes };
         l->head = last->next;
         if (l->head)
                 l->head->prev = NULL;

@@ -21,7 +21,7 @@ struct Item {
         Item *class_prev, *class_next;
         ItemKind kind;
         int priority;
-        bool open;   /* more of the same group follows: no transaction may end behind it */
+        bool open; /* more of the same group follows: no transaction may end behind it */
         bool staged; /* in the group that is still being built */
         size_t size;
         uint64_t seq, cause_seq; /* seq of an ITEM_SINK_ADVANCE is the cursor */
@@ -29,7 +29,7 @@ struct Item {
         Id128 id, correlation;
         Instant time;
         const char *type, *source;
-        const char *name;  /* unit, key, cursor or sink; NULL for events of the host */
+        const char *name; /* unit, key, cursor or sink; NULL for events of the host */
         const char *value; /* JSON or cursor; NULL deletes */
         char text[];
 };

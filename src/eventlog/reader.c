@@ -174,7 +174,7 @@ static void *reader_main(void *userdata) {
 int reader_start(Reader *r, const Writer *writer, int notify_fd) {
         pthread_condattr_t attr;
 
-        *r = (Reader) { .writer = writer, .notify_fd = notify_fd };
+        *r = (Reader){ .writer = writer, .notify_fd = notify_fd };
         pthread_mutex_init(&r->lock, NULL);
         pthread_condattr_init(&attr);
         pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -5,7 +5,7 @@
 
 enum {
         REMOVE_MAX = 512, /* rows removed in a turn */
-        SCAN_MAX = 2048,  /* rows looked at in a turn */
+        SCAN_MAX = 2048, /* rows looked at in a turn */
 };
 
 typedef struct Victim {
@@ -20,7 +20,7 @@ typedef struct Limits {
 } Limits;
 
 void retention_init(Retention *t, usec_t max_age, uint64_t max_size, uint64_t hard_max_size, uint64_t seed) {
-        *t = (Retention) {
+        *t = (Retention){
                 .max_age = max_age,
                 .max_size = max_size,
                 .hard_max_size = hard_max_size,
@@ -40,7 +40,7 @@ static int limits_load(const Retention *t, Store *s, Limits *ret) {
         if (r < 0)
                 return r;
         bool any = sqlite3_column_int64(stmt, 0) > 0;
-        *ret = (Limits) {
+        *ret = (Limits){
                 .sinks_min = any ? (uint64_t) sqlite3_column_int64(stmt, 1) : UINT64_MAX,
                 .sinks_max = any ? (uint64_t) sqlite3_column_int64(stmt, 2) : 0,
                 .too_big = t->max_size > 0 && used > t->max_size,
@@ -125,7 +125,7 @@ static int find_overdue(Retention *t, Store *s, Victim victims[static REMOVE_MAX
                 seen++;
                 t->scan_seq = seq;
                 if (sqlite3_column_int(stmt, 1) <= t->scan_priority && !marker)
-                        victims[n++] = (Victim) { seq, (usec_t) sqlite3_column_int64(stmt, 3) };
+                        victims[n++] = (Victim){ seq, (usec_t) sqlite3_column_int64(stmt, 3) };
         }
         (void) sqlite3_reset(stmt);
         if (rc != SQLITE_ROW && rc != SQLITE_DONE)

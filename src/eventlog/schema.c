@@ -142,12 +142,13 @@ int db_open(const char *path, DbMode mode, sqlite3 **ret) {
 static int schema_step(sqlite3 *db, const char *step, size_t version) {
         _cleanup_free_ char *tail = NULL;
 
-        int r = str_printf(&tail,
-                           "CREATE TABLE IF NOT EXISTS versions(version INTEGER PRIMARY KEY, applied INTEGER NOT NULL);"
-                           "INSERT INTO versions VALUES(%zu, %" PRIu64 ");"
-                           "PRAGMA user_version = %zu;"
-                           "PRAGMA application_id = %d;",
-                           version, realtime_now(), version, SCHEMA_APPLICATION_ID);
+        int r = str_printf(
+                        &tail,
+                        "CREATE TABLE IF NOT EXISTS versions(version INTEGER PRIMARY KEY, applied INTEGER NOT NULL);"
+                        "INSERT INTO versions VALUES(%zu, %" PRIu64 ");"
+                        "PRAGMA user_version = %zu;"
+                        "PRAGMA application_id = %d;",
+                        version, realtime_now(), version, SCHEMA_APPLICATION_ID);
         if (r < 0)
                 return r;
         r = db_exec(db, "BEGIN IMMEDIATE");

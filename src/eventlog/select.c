@@ -13,8 +13,7 @@ enum {
         JSON_MAX = 4 * 1024 * 1024,
 };
 
-#define COLUMNS                                                                                                   \
-        "seq, time, boottime, priority, cause_seq, id, correlation_id, type, source, unit, json"
+#define COLUMNS "seq, time, boottime, priority, cause_seq, id, correlation_id, type, source, unit, json"
 
 /* Types and sources are literals in an Event, so what comes from the file is kept for the life of the process. The writer
  * only ever wrote a few dozen different ones. */
@@ -38,7 +37,7 @@ void event_list_done(EventList *l) {
         for (size_t i = 0; i < l->n; i++)
                 event_done(&l->events[i]);
         free(l->events);
-        *l = (EventList) {};
+        *l = (EventList){};
 }
 
 static Id128 column_id(sqlite3_stmt *s, int column) {
@@ -79,7 +78,7 @@ static int row_event(sqlite3_stmt *s, Event *ret) {
         int r = row_data(s, 10, &data);
         if (r < 0)
                 return r;
-        *ret = (Event) {
+        *ret = (Event){
                 .seq = (uint64_t) sqlite3_column_int64(s, 0),
                 .time.realtime = (usec_t) sqlite3_column_int64(s, 1),
                 .time.boottime = (usec_t) sqlite3_column_int64(s, 2),
@@ -164,7 +163,7 @@ static int expand_prefix(sqlite3 *db, const char *prefix, size_t length, char **
 static int expand_types(sqlite3 *db, char *const *patterns, char ***ret) {
         _cleanup_strv_free_ char **types = NULL;
 
-        STRV_FOREACH(p, patterns) {
+        STRV_FOREACH (p, patterns) {
                 size_t n;
                 bool prefix = type_pattern_is_prefix(*p, &n);
 
@@ -249,7 +248,7 @@ static int sql_select(const Selection *s, char **ret) {
 }
 
 static int bind_list(sqlite3_stmt *s, size_t first, char *const *l) {
-        STRV_FOREACH(i, l) {
+        STRV_FOREACH (i, l) {
                 int rc = sqlite3_bind_text(s, (int) first++, *i, -1, SQLITE_STATIC);
                 if (rc != SQLITE_OK && rc != SQLITE_RANGE)
                         return rc;
@@ -319,10 +318,10 @@ int select_events(sqlite3 *db, const EventFilter *f, size_t limit, uint64_t dura
                 .n_types = strv_length(types),
                 .n_sources = strv_length(f->sources),
         };
-        /* A list that is there but empty, or stands for nothing, matches nothing. */
+        /* Prefixes that stand for nothing match nothing. */
         *ret_more = false;
-        if ((f->units && s.n_units == 0) || (f->types && s.n_types == 0) || (f->sources && s.n_sources == 0)) {
-                *ret = (EventList) {};
+        if (strv_length(f->types) > 0 && s.n_types == 0) {
+                *ret = (EventList){};
                 return 0;
         }
         r = sql_select(&s, &sql);
@@ -339,18 +338,18 @@ int select_events(sqlite3 *db, const EventFilter *f, size_t limit, uint64_t dura
         if (f->newest)
                 list_reverse(&list);
         *ret = list;
-        list = (EventList) {};
+        list = (EventList){};
         return 0;
 }
 
 int select_chain(sqlite3 *db, uint64_t seq, EventList *ret, bool *ret_more) {
         static const char sql[] =
-                "WITH RECURSIVE chain(at, cause, depth) AS ("
-                " SELECT seq, cause_seq, 1 FROM events WHERE seq = ?1"
-                " UNION ALL"
-                " SELECT e.seq, e.cause_seq, depth + 1 FROM chain JOIN events e ON e.seq = chain.cause"
-                " WHERE chain.cause < chain.at AND depth < ?2)"
-                " SELECT " COLUMNS " FROM chain JOIN events ON seq = at ORDER BY seq DESC";
+                        "WITH RECURSIVE chain(at, cause, depth) AS ("
+                        " SELECT seq, cause_seq, 1 FROM events WHERE seq = ?1"
+                        " UNION ALL"
+                        " SELECT e.seq, e.cause_seq, depth + 1 FROM chain JOIN events e ON e.seq = chain.cause"
+                        " WHERE chain.cause < chain.at AND depth < ?2)"
+                        " SELECT " COLUMNS " FROM chain JOIN events ON seq = at ORDER BY seq DESC";
         _cleanup_(event_list_done) EventList list = {};
         _cleanup_stmt_ sqlite3_stmt *stmt = NULL;
 
@@ -366,6 +365,6 @@ int select_chain(sqlite3 *db, uint64_t seq, EventList *ret, bool *ret_more) {
                 return -ENOENT;
         list_reverse(&list);
         *ret = list;
-        list = (EventList) {};
+        list = (EventList){};
         return 0;
 }

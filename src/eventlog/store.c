@@ -125,7 +125,7 @@ static int store_open_checked(Store *s, const char *path) {
 }
 
 int store_open(Store *s, const char *path) {
-        *s = (Store) {};
+        *s = (Store){};
         int r = store_open_checked(s, path);
         if (r < 0)
                 store_close(s);

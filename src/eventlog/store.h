@@ -34,10 +34,10 @@ typedef struct Store {
         sqlite3 *db;
         sqlite3_stmt *stmts[_STORE_STMT_MAX];
         uint64_t first_seq, last_seq;
-        usec_t max_time;      /* the latest time of any event so far */
-        unsigned since_mark;  /* events since the last row of event_times */
+        usec_t max_time; /* the latest time of any event so far */
+        unsigned since_mark; /* events since the last row of event_times */
         uint64_t page_size;
-        int wal_frames;       /* in the WAL since it began anew */
+        int wal_frames; /* in the WAL since it began anew */
         int checkpoint_after; /* frames at which a checkpoint is worth trying again */
 } Store;
 

@@ -87,7 +87,7 @@ static void locks_init(Writer *w) {
 int writer_init(Writer *w, const EventLogConfig *config, int notify_fd, char **ret_damaged) {
         _cleanup_free_ char *damaged = NULL;
 
-        *w = (Writer) { .lock_fd = -EBADF, .notify_fd = notify_fd };
+        *w = (Writer){ .lock_fd = -EBADF, .notify_fd = notify_fd };
         locks_init(w);
         queue_init(&w->queue, config->queue_max_events ?: DEFAULT_MAX_EVENTS,
                    config->queue_max_bytes ?: DEFAULT_MAX_BYTES, random_u64());
@@ -176,6 +176,9 @@ static void writer_commit(Writer *w) {
                 return;
         }
         usec_t took = monotonic_now() - start;
+        pthread_mutex_lock(&w->lock);
+        queue_settle(&w->queue);
+        pthread_mutex_unlock(&w->lock);
         w->commit_last = took;
         if (took > w->commit_max)
                 w->commit_max = took;
@@ -187,10 +190,6 @@ static void writer_commit(Writer *w) {
         w->commits++; /* after durable_seq: who sees the one sees the other */
         thread_notify(w->notify_fd);
         writer_set_error(w, 0);
-
-        pthread_mutex_lock(&w->lock);
-        queue_settle(&w->queue);
-        pthread_mutex_unlock(&w->lock);
         item_list_clear(&w->batch);
 }
 

@@ -15,12 +15,12 @@ typedef struct Writer {
         Queue queue;
         bool closing, poked, has_ended;
         usec_t closing_until; /* CLOCK_MONOTONIC */
-        char *damaged;        /* last file moved aside while running */
+        char *damaged; /* last file moved aside while running */
 
         /* Written by the thread, read by anyone. */
         _Atomic uint64_t durable_seq, first_seq, db_bytes, commits, failed_commits, progress, refused;
         _Atomic usec_t commit_last, commit_max;
-        _Atomic int error;           /* 0: writing works */
+        _Atomic int error; /* 0: writing works */
         _Atomic uint64_t generation; /* grows when the file is another one, so that readers open it again */
 
         /* The thread's own. */

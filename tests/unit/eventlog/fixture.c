@@ -7,7 +7,7 @@
 void fixture_init(Fixture *f) {
         const char *tmp = getenv("TMPDIR") ?: "/tmp", *seed = getenv("SEED");
 
-        *f = (Fixture) {};
+        *f = (Fixture){};
         f->seed = seed ? strtoull(seed, NULL, 0) : random_u64();
         print_message("SEED=%" PRIu64 "\n", f->seed);
         prng_seed(&f->prng, f->seed);

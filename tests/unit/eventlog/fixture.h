@@ -60,7 +60,7 @@ void fixture_chain(Fixture *f, uint64_t seq);
 void fixture_check(Fixture *f);
 /* seqs of the last answer must be these, ended by 0. */
 void fixture_assert_seqs(Fixture *f, const uint64_t *seqs);
-#define ASSERT_SEQS(f, ...) fixture_assert_seqs(f, (const uint64_t[]) { __VA_ARGS__ __VA_OPT__(,) 0 })
+#define ASSERT_SEQS(f, ...) fixture_assert_seqs(f, (const uint64_t[]){ __VA_ARGS__ __VA_OPT__(, ) 0 })
 
 /* All numbers in the file in ascending order, read by a connection of our own while the log is closed or open. */
 size_t file_seqs(const char *path, uint64_t **ret);

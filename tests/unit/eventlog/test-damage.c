@@ -62,7 +62,7 @@ static void assert_begun_anew(Fixture *f, off_t size) {
         assert_int_equal(file_size(f->damaged), size);
         uint64_t seq = fixture_append(f, "test.event", NULL, PRIORITY_NORMAL, NULL);
         fixture_wait_durable(f, seq);
-        fixture_query(f, &(EventFilter) {}, 10);
+        fixture_query(f, &(EventFilter){}, 10);
         ASSERT_SEQS(f, seq);
         fixture_check(f);
         assert_string_equal(f->answer_text, "ok");
@@ -100,7 +100,6 @@ static void somebody_elses_database(void **state) {
 
         fixture_close(f);
         unlink(f->path);
-        (void) file_int(f->path, "SELECT 1");
         sqlite3 *db;
         assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
         assert_int_equal(sqlite3_exec(db, "CREATE TABLE theirs(a); INSERT INTO theirs VALUES(1)", NULL, NULL, NULL),
@@ -186,7 +185,7 @@ static void random_bytes(void **state) {
                         assert_int_equal(r, 0);
                 uint64_t seq = fixture_append(f, "test.event", NULL, PRIORITY_NORMAL, NULL);
                 fixture_wait_durable(f, seq);
-                fixture_query(f, &(EventFilter) { .after = seq - 1 }, 10);
+                fixture_query(f, &(EventFilter){ .after = seq - 1 }, 10);
                 ASSERT_SEQS(f, seq);
         }
 }
@@ -227,7 +226,7 @@ static void damage_while_running(void **state) {
         assert_int_equal(glob(pattern, 0, NULL, &g), 0);
         assert_int_equal(g.gl_pathc, 1);
         globfree(&g);
-        fixture_query(f, &(EventFilter) { .newest = true }, 1);
+        fixture_query(f, &(EventFilter){ .newest = true }, 1);
         ASSERT_SEQS(f, last);
         fixture_check(f);
         assert_string_equal(f->answer_text, "ok");

@@ -70,6 +70,10 @@ static bool is_stalled(Fixture *f, uint64_t n) {
         return f->n_stalled >= n;
 }
 
+static bool is_stalled_or_durable(Fixture *f, uint64_t seq) {
+        return f->n_stalled > f->n_resumed || f->durable >= seq;
+}
+
 static bool is_resumed(Fixture *f, uint64_t n) {
         return f->n_resumed >= n;
 }
@@ -113,7 +117,7 @@ static void stalls_once_and_goes_on(void **state) {
                 assert_true(s.queued_events > 0);
                 assert_true(s.durable_seq < last);
                 /* What is on disk can still be read. */
-                fixture_query(f, &(EventFilter) {}, 1);
+                fixture_query(f, &(EventFilter){}, 1);
                 ASSERT_SEQS(f, 1);
 
                 free_disk();
@@ -153,8 +157,9 @@ static void the_queue_is_bounded_while_stalled(void **state) {
         char sql[256];
         snprintf(sql, sizeof(sql), "SELECT count(*) FROM events WHERE priority = 8 AND type = 'test.event'");
         assert_int_equal(file_int(f->path, sql), 610);
-        snprintf(sql, sizeof(sql), "SELECT sum(CASE type WHEN 'log.truncated' THEN json_extract(json, '$.count') ELSE 1 END)"
-                                   " FROM events");
+        snprintf(sql, sizeof(sql),
+                 "SELECT sum(CASE type WHEN 'log.truncated' THEN json_extract(json, '$.count') ELSE 1 END)"
+                 " FROM events");
         assert_int_equal(file_int(f->path, sql), (int64_t) last);
         assert_int_equal(file_int(f->path, "SELECT sum(json_extract(json, '$.count')) FROM events"
                                            " WHERE type = 'log.truncated'"),
@@ -224,7 +229,8 @@ static void random_storm(void **state) {
                 }
                 fill_disk();
                 last = append_some(f, 1000);
-                fixture_wait(f, is_stalled, f->n_resumed + 1);
+                /* Old blocks may have room for it all. */
+                fixture_wait(f, is_stalled_or_durable, last);
                 free_disk();
                 fixture_wait_durable(f, last);
         }
@@ -241,12 +247,9 @@ static void random_storm(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TEST(stalls_once_and_goes_on),
-                TEST(the_queue_is_bounded_while_stalled),
-                TEST(close_while_stalled),
-                TEST(room_during_close_is_used),
-                TEST(cannot_even_start),
-                TEST(random_storm),
+                TEST(stalls_once_and_goes_on), TEST(the_queue_is_bounded_while_stalled),
+                TEST(close_while_stalled),     TEST(room_during_close_is_used),
+                TEST(cannot_even_start),       TEST(random_storm),
         };
         int r = enter_namespace();
         if (r < 0) {

@@ -19,7 +19,7 @@ typedef struct Child {
 static void child_durable(EventLog *l, uint64_t seq, void *userdata) {
         Child *c = userdata;
 
-        if (write(c->fd, &seq, sizeof(seq)) != sizeof(seq))
+        if (write(c->fd, &seq, sizeof(seq)) != sizeof(seq) || sd_event_source_set_enabled(c->tick, SD_EVENT_ON) < 0)
                 _exit(2);
 }
 
@@ -28,20 +28,20 @@ static int child_tick(sd_event_source *s, void *userdata) {
         Child *c = userdata;
         Fixture *f = c->f;
 
-        for (uint64_t k = prng_below(&f->prng, 8) ? 1 : prng_below(&f->prng, 400); k > 0; k--) {
+        for (uint64_t k = prng_below(&f->prng, 8) ? 1 : prng_below(&f->prng, 100); k > 0; k--) {
                 char value[32];
 
                 eventlog_begin(f->log);
                 fixture_append(f, "test.first", "a.service", PRIORITY_HIGH, NULL);
                 Event e = { .type = "test.second", .priority = PRIORITY_HIGH };
-                uint64_t seq = fixture_append_full(f, &e, prng_below(&f->prng, 2000), NULL);
+                uint64_t seq = fixture_append_full(f, &e, prng_below(&f->prng, 300), NULL);
                 snprintf(value, sizeof(value), "%" PRIu64, seq);
                 eventlog_put_cursor(f->log, "journal", value);
                 eventlog_end(f->log);
         }
         EventLogStats stats;
         eventlog_stats(f->log, &stats);
-        return sd_event_source_set_enabled(s, stats.queued_events < 20000 ? SD_EVENT_ON : SD_EVENT_OFF);
+        return sd_event_source_set_enabled(s, stats.queued_events < 2000 ? SD_EVENT_ON : SD_EVENT_OFF);
 }
 
 static void child_main(Fixture *f, int fd, uint64_t seed) {

@@ -42,7 +42,7 @@ static void events_survive(void **state) {
         assert_null(f->damaged);
         assert_int_equal(f->seq.last, two);
         assert_int_equal(eventlog_durable_seq(f->log), two);
-        fixture_query(f, &(EventFilter) {}, 10);
+        fixture_query(f, &(EventFilter){}, 10);
         ASSERT_SEQS(f, one, two);
         const Event *r = &f->answer[0];
         assert_string_equal(r->type, EVENT_SERVICE_FAILED);
@@ -165,7 +165,8 @@ static void groups_are_not_written_before_their_end(void **state) {
         eventlog_put_cursor(f->log, "journal", "x");
         fixture_wait_turn(f);
         assert_int_equal(eventlog_durable_seq(f->log), 0);
-        assert_int_equal(file_int(f->path, "SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM cursors)"), 0);
+        assert_int_equal(file_int(f->path, "SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM cursors)"),
+                         0);
         uint64_t two = fixture_append(f, "test.event", NULL, PRIORITY_NORMAL, NULL);
         eventlog_end(f->log);
         fixture_wait_durable(f, two);
@@ -239,7 +240,7 @@ static void a_full_queue_leaves_a_marker(void **state) {
         eventlog_end(f->log);
         assert_true(has_dropped(f, 5));
         fixture_wait_durable(f, 11);
-        fixture_query(f, &(EventFilter) { .after = 9 }, 100);
+        fixture_query(f, &(EventFilter){ .after = 9 }, 100);
         ASSERT_SEQS(f, 10, 11);
         assert_string_equal(f->answer[1].type, EVENT_LOG_TRUNCATED);
         assert_int_equal(json_get_uint(f->answer[1].data, "count", 0), 5);

@@ -58,8 +58,10 @@ static void ask(Fixture *f) {
 
 static void step(Fixture *f) {
         EventLogStats s;
-        Event e = { .type = prng_below(&f->prng, 2) ? "test.one" : "other.two", .unit = (char *) "a.service",
-                    .priority = 1 + (int) prng_below(&f->prng, 10), .cause_seq = f->seq.last };
+        Event e = { .type = prng_below(&f->prng, 2) ? "test.one" : "other.two",
+                    .unit = (char *) "a.service",
+                    .priority = 1 + (int) prng_below(&f->prng, 10),
+                    .cause_seq = f->seq.last };
 
         switch (prng_below(&f->prng, 12)) {
         case 0:
