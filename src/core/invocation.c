@@ -101,7 +101,6 @@ void invocation_track(Supervisor *s, Service *svc, const UnitSnapshot *old, bool
                 event_string(s, e, "by", by);
                 event_uint(s, e, "n_restarts", svc->unit.n_restarts);
         }
-        p->lost_action_seq = intent == INTENT_SYND && !p->action ? 0 : p->lost_action_seq;
         svc->start_intent = intent;
         p->current = id;
         p->n_restarts = svc->unit.n_restarts;
