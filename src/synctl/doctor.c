@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "synctl/doctor.h"
+#include "core/unit.h"
+#include "synctl/table.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define EXAMPLES_MAX 5
+
+void findings_done(Findings *f) {
+        for (size_t i = 0; i < f->n; i++) {
+                free(f->list[i].text);
+                free(f->list[i].remedy);
+        }
+        free(f->list);
+        *f = (Findings){};
+}
+
+void findings_add(Findings *f, const char *check, Level level, const char *remedy, const char *format, ...) {
+        _cleanup_free_ char *text = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        if (vasprintf(&text, format, ap) < 0)
+                text = NULL;
+        va_end(ap);
+        if (f->n == f->allocated) {
+                size_t n = MAX((size_t) 32, f->allocated * 2);
+                Finding *bigger = reallocarray(f->list, n, sizeof(Finding));
+                if (!bigger) {
+                        f->failed = true;
+                        return;
+                }
+                f->list = bigger;
+                f->allocated = n;
+        }
+        Finding *k = f->list + f->n;
+        *k = (Finding){ .check = check, .level = level };
+        if (!text || text_clean(text, &k->text) < 0 || (remedy && text_clean(remedy, &k->remedy) < 0)) {
+                free(k->text);
+                f->failed = true;
+                return;
+        }
+        f->n++;
+}
+
+size_t findings_count(const Findings *f, Level level) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < f->n; i++)
+                n += f->list[i].level == level;
+        return n;
+}
+
+static const char *const level_words[_LEVEL_MAX] = { "ok", "warn", "FAIL" };
+
+void findings_format(const Findings *f, const Term *term, bool problems_only, StrBuf *b) {
+        static const Style styles[_LEVEL_MAX] = { STYLE_GOOD, STYLE_WARN, STYLE_BAD };
+
+        for (size_t i = 0; i < f->n; i++) {
+                const Finding *k = f->list + i;
+                if (problems_only && k->level == LEVEL_OK)
+                        continue;
+                strbuf_append(b, term_style(term, styles[k->level]));
+                text_pad(b, level_words[k->level], 6, false);
+                strbuf_append(b, term_style(term, STYLE_NONE));
+                text_wrap(b, k->text, term->columns, 6);
+                strbuf_append(b, "\n");
+                if (!k->remedy)
+                        continue;
+                strbuf_appendf(b, "      %s ", term_glyph(term, GLYPH_ARROW));
+                text_wrap(b, k->remedy, term->columns, 8);
+                strbuf_append(b, "\n");
+        }
+}
+
+int findings_to_json(const Findings *f, Json **ret) {
+        static const char *const words[_LEVEL_MAX] = { "ok", "warning", "failure" };
+        _cleanup_json_ Json *o = NULL, *list = NULL;
+
+        int r = json_new_object(&o);
+        if (r >= 0)
+                r = json_new_array(&list);
+        for (size_t i = 0; i < f->n && r >= 0; i++) {
+                _cleanup_json_ Json *k = NULL;
+                r = json_new_object(&k);
+                if (r >= 0)
+                        r = json_set_string(k, "check", f->list[i].check);
+                if (r >= 0)
+                        r = json_set_string(k, "level", words[f->list[i].level]);
+                if (r >= 0)
+                        r = json_set_string(k, "text", f->list[i].text);
+                if (r >= 0)
+                        r = json_set_string(k, "remedy", f->list[i].remedy);
+                if (r >= 0)
+                        r = json_append(list, k);
+        }
+        if (r >= 0)
+                r = json_set_uint(o, "warnings", findings_count(f, LEVEL_WARN));
+        if (r >= 0)
+                r = json_set_uint(o, "failures", findings_count(f, LEVEL_FAIL));
+        if (r >= 0)
+                r = json_set(o, "checks", list);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(o);
+        return 0;
+}
+
+/* ---- grants ---- */
+
+typedef struct GrantList {
+        char **granted, **refused, **patterns;
+} GrantList;
+
+static void grant_list_done(GrantList *l) {
+        strv_free(l->granted);
+        strv_free(l->refused);
+        strv_free(l->patterns);
+}
+
+static int grant_list_parse(const char *text, GrantList *ret) {
+        _cleanup_strv_free_ char **lines = NULL;
+
+        int r = strv_split(text, "\n", &lines);
+        if (r < 0)
+                return r;
+        STRV_FOREACH (line, lines) {
+                char ***to = **line == '+'   ? &ret->granted
+                             : **line == '-' ? &ret->refused
+                             : **line == '!' ? &ret->patterns
+                                             : NULL;
+                r = to ? strv_extend(to, *line + 1) : -EBADMSG;
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static bool grant_list_allows(const GrantList *l, const char *unit) {
+        _cleanup_free_ char *template = NULL;
+
+        if (strv_contains(l->granted, unit))
+                return true;
+        if (strv_contains(l->refused, unit) || unit_is_protected_builtin(unit) || unit_name_matches(unit, l->patterns))
+                return false;
+        return unit_name_template(unit, &template) >= 0 && strv_contains(l->granted, template);
+}
+
+static const ServiceRow *find_row(const ServiceList *l, const char *unit) {
+        for (size_t i = 0; i < l->n; i++)
+                if (streq(l->rows[i].unit, unit))
+                        return l->rows + i;
+        return NULL;
+}
+
+void doctor_compare_grants(Findings *f, const char *list, const ServiceList *services) {
+        _cleanup_(grant_list_done) GrantList l = {};
+        size_t before = f->n;
+
+        if (grant_list_parse(list, &l) < 0) {
+                findings_add(f, "grant-helper", LEVEL_FAIL, "Install the packages synd and synctl of the same version",
+                             "The grant helper answers in a form this version does not know.");
+                return;
+        }
+        for (size_t i = 0; i < services->n; i++) {
+                const ServiceRow *s = services->rows + i;
+                if (s->granted != grant_list_allows(&l, s->unit))
+                        findings_add(f, "grant-helper", LEVEL_FAIL, "systemctl daemon-reload, and look again",
+                                     s->granted ? "synd takes %s for granted, the grant helper does not: polkit will "
+                                                  "refuse."
+                                                : "The grant helper lists %s as granted, synd does not see the grant.",
+                                     s->unit);
+        }
+        STRV_FOREACH (unit, l.granted)
+                if (!strstr(*unit, "@.") && !find_row(services, *unit))
+                        findings_add(f, "grant-helper", LEVEL_WARN, "systemctl daemon-reload, and look again",
+                                     "%s is granted, but synd does not supervise it.", *unit);
+        if (f->n == before)
+                findings_add(f, "grant-helper", LEVEL_OK, NULL,
+                             "The grant helper and synd agree on %zu granted unit%s.", strv_length(l.granted),
+                             strv_length(l.granted) == 1 ? "" : "s");
+}
+
+void doctor_check_rows(Findings *f, const ServiceList *services) {
+        _cleanup_strbuf_ StrBuf names = {};
+        size_t n = 0;
+
+        for (size_t i = 0; i < services->n; i++) {
+                const ServiceRow *s = services->rows + i;
+                if (s->granted || s->protected_)
+                        continue;
+                if (n++ < EXAMPLES_MAX)
+                        strbuf_appendf(&names, " %s", s->unit);
+        }
+        if (n > 0) {
+                _cleanup_free_ char *remedy = NULL;
+                (void) str_printf(&remedy, "If synd shall act on them, as root: synctl adopt%s%s", names.data ?: "",
+                                  n > EXAMPLES_MAX ? " …" : "");
+                findings_add(f, "grants", LEVEL_WARN, remedy,
+                             "%zu service%s observed without a grant: synd never acts on %s.", n,
+                             n == 1 ? " is" : "s are", n == 1 ? "it" : "them");
+        } else
+                findings_add(f, "grants", LEVEL_OK, NULL, "All %zu services are granted or protected.", services->n);
+}
+
+/* ---- units and graph ---- */
+
+void doctor_check_units(Findings *f, const Json *services) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < json_length(services); i++) {
+                const Json *s = json_at(services, i), *problems = json_get(s, "problems");
+                for (size_t k = 0; k < json_length(problems); k++, n++) {
+                        const Json *p = json_at(problems, k);
+                        const char *file = json_get_string(p, "file") ?: "?";
+                        _cleanup_free_ char *remedy = NULL;
+                        (void) str_printf(&remedy, "Correct the line (synos.unit(5)), then: systemctl daemon-reload");
+                        findings_add(f, "unit-files", LEVEL_WARN, remedy, "%s:%" PRIu64 ": %s", file,
+                                     json_get_uint(p, "line", 0), json_get_string(p, "reason") ?: "bad line");
+                }
+                const char *load = json_get_string(json_get(s, "systemd"), "load_state");
+                if (load && !streq(load, "loaded") && json_get_bool(s, "seen", false)) {
+                        findings_add(f, "unit-files", LEVEL_WARN,
+                                     "Install the unit, or take it out: synctl release or unregister",
+                                     "%s: systemd says %s.", json_get_string(s, "unit") ?: "?", load);
+                        n++;
+                }
+        }
+        if (n == 0)
+                findings_add(f, "unit-files", LEVEL_OK, NULL,
+                             "The [X-Synos] sections of %zu services have no bad line.", json_length(services));
+}
+
+static void check_missing(Findings *f, const Deps *d) {
+        for (size_t i = 0; i < d->n_edges; i++) {
+                const DepsEdge *e = d->edges + i;
+                if (d->nodes[e->to].missing)
+                        findings_add(f, "graph", LEVEL_WARN,
+                                     "Install it, or correct DependsOn= or the unit's own dependency",
+                                     "%s needs %s, which systemd does not know.", d->nodes[e->from].unit,
+                                     d->nodes[e->to].unit);
+        }
+}
+
+void doctor_check_graph(Findings *f, const Json *services) {
+        _cleanup_(deps_done) Deps d = {};
+        _cleanup_free_ char *circle = NULL;
+        size_t before = f->n;
+
+        if (deps_from_json(services, &d) < 0) {
+                f->failed = true;
+                return;
+        }
+        check_missing(f, &d);
+        if (deps_find_circle(&d, &circle) > 0)
+                findings_add(f, "graph", LEVEL_WARN, "Take one DependsOn= or dependency of the circle out",
+                             "Dependencies run in a circle: %s", circle);
+        if (f->n == before)
+                findings_add(f, "graph", LEVEL_OK, NULL,
+                             "The graph of %zu dependencies has no circle and nothing is missing.", d.n_edges);
+}
+
+/* ---- what synd says of itself ---- */
+
+static void check_conf(Findings *f, const Json *conf) {
+        const Json *problems = json_get(conf, "problems");
+
+        for (size_t i = 0; i < json_length(problems); i++) {
+                const Json *p = json_at(problems, i);
+                findings_add(f, "configuration", LEVEL_WARN,
+                             "Correct the line (synd.conf(5)), then: systemctl reload synd.service",
+                             "%s:%" PRIu64 ": %s", json_get_string(p, "file") ?: "?", json_get_uint(p, "line", 0),
+                             json_get_string(p, "reason") ?: "bad line");
+        }
+        if (json_length(problems) == 0)
+                findings_add(f, "configuration", LEVEL_OK, NULL, "The configuration of synd has no bad line.");
+}
+
+static void check_journal(Findings *f, const Json *journal) {
+        const char *error = json_get_string(journal, "error");
+
+        if (json_get_bool(journal, "readable", !error))
+                findings_add(f, "journal", LEVEL_OK, NULL, "synd reads the journal.");
+        else
+                findings_add(f, "journal", LEVEL_FAIL,
+                             "The user synd must be in the group systemd-journal: check SupplementaryGroups= of "
+                             "synd.service, "
+                             "then restart it",
+                             "synd cannot read the journal: %s. What happens while it is down is lost to it.",
+                             error ?: "no reason given");
+}
+
+void doctor_check_dump(Findings *f, const Json *dump) {
+        const char *state = json_get_string(dump, "state");
+        const Json *reasons = json_get(dump, "reasons");
+
+        if (state && streq(state, "degraded"))
+                for (size_t i = 0; i < MAX(json_length(reasons), (size_t) 1); i++)
+                        findings_add(f, "state", LEVEL_FAIL, "journalctl -u synd.service",
+                                     "synd works with a handicap: %s",
+                                     json_string(json_at(reasons, i)) ?: "it does not say why");
+        else if (state)
+                findings_add(f, "state", streq(state, "running") ? LEVEL_OK : LEVEL_WARN, NULL, "synd is %s.", state);
+        if (json_get(dump, "journal"))
+                check_journal(f, json_get(dump, "journal"));
+        if (json_get(dump, "conf"))
+                check_conf(f, json_get(dump, "conf"));
+}

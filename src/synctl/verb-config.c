@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* synd's own configuration in force (synd.conf(5)) and where each value comes from. */
+#include "synctl/list-view.h"
+#include "synctl/table.h"
+
+static const TableColumn columns[] = {
+        { .header = "KEY" },
+        { .header = "VALUE", .shrink_to = 20 },
+        { .header = "FROM", .hide_empty = true, .shrink_to = 20 },
+};
+
+static int add_value(Table *t, const char *key, const Json *v) {
+        const Json *value = json_type(v) == JSON_OBJECT ? json_get(v, "value") : v;
+        const char *origin = json_type(v) == JSON_OBJECT ? json_get_string(v, "from") : NULL;
+        _cleanup_free_ char *text = NULL;
+
+        int r = json_string(value) ? 0 : json_format(value, &text);
+        if (r >= 0)
+                r = table_add(t, STYLE_NONE, key);
+        if (r >= 0)
+                r = table_add(t, STYLE_NONE, json_string(value) ?: text);
+        return r < 0 ? r : table_add(t, STYLE_NONE, origin);
+}
+
+static int format(const Ctl *c, const Json *conf, StrBuf *b) {
+        const Json *problems = json_get(conf, "problems"), *files = json_get(conf, "files");
+        _cleanup_table_ Table *t = NULL;
+        void *state = NULL;
+        const char *key;
+        Json *v;
+
+        int r = table_new(columns, ELEMENTSOF(columns), &t);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < json_length(files) && !c->o.no_legend; i++)
+                strbuf_appendf(b, "%s# %s%s\n", term_style(&c->term, STYLE_DIM), json_string(json_at(files, i)) ?: "?",
+                               term_style(&c->term, STYLE_NONE));
+        while (json_next(json_get(conf, "values"), &state, &key, &v)) {
+                r = add_value(t, key, v);
+                if (r < 0)
+                        return r;
+        }
+        table_format(t, &c->term, !c->o.no_legend, c->o.full, b);
+        for (size_t i = 0; i < json_length(problems); i++) {
+                const Json *p = json_at(problems, i);
+                _cleanup_free_ char *file = NULL, *reason = NULL;
+                if (text_clean(json_get_string(p, "file"), &file) < 0 ||
+                    text_clean(json_get_string(p, "reason"), &reason) < 0)
+                        return -ENOMEM;
+                strbuf_appendf(b, "%s%s:%" PRIu64 ": %s%s\n", term_style(&c->term, STYLE_WARN), file,
+                               json_get_uint(p, "line", 0), reason, term_style(&c->term, STYLE_NONE));
+        }
+        return 0;
+}
+
+int verb_config(Ctl *c) {
+        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+        _cleanup_json_ Json *dump = NULL;
+        _cleanup_strbuf_ StrBuf b = {};
+
+        int r = client_open(c);
+        if (r != 0)
+                return r;
+        r = client_json(c, "Dump", &e, &dump, NULL);
+        if (r < 0)
+                return client_error(c, "show the configuration", NULL, &e, r);
+        const Json *conf = json_get(dump, "conf");
+        if (!conf)
+                return ctl_fail(CTL_FAILED, "This synd does not tell its configuration; see: synctl version");
+        if (c->o.json)
+                return ctl_print_json(c, conf);
+        if (format(c, conf, &b) < 0)
+                return ctl_oom();
+        return ctl_print_buf(c, &b);
+}

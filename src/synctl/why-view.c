@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "synctl/why-view.h"
+#include "core/event.h"
+#include "synctl/event-view.h"
+#include "synctl/text.h"
+#include "synctl/when.h"
+
+#define LEAVES_MAX 8
+
+typedef struct Why {
+        const Term *term;
+        bool full;
+        usec_t now;
+        StrBuf *b;
+} Why;
+
+static const char *get(const Json *o, const char *key) {
+        return json_get_string(o, key) ?: "";
+}
+
+/* A line of the tree: branches in front, wrapped lines below the text. */
+static void put(Why *w, size_t depth, const char *branch, Style style, const char *text) {
+        _cleanup_free_ char *clean = NULL;
+        size_t indent = depth == 0 ? 0 : 3 * (depth - 1) + 3;
+
+        if (text_clean(text, &clean) < 0)
+                return;
+        for (size_t i = 1; i < depth; i++)
+                strbuf_append(w->b, "   ");
+        if (depth > 0)
+                strbuf_appendf(w->b, "%s ", branch);
+        if (style != STYLE_NONE)
+                strbuf_append(w->b, term_style(w->term, style));
+        text_wrap(w->b, clean, w->full ? 0 : w->term->columns, indent);
+        if (style != STYLE_NONE)
+                strbuf_append(w->b, term_style(w->term, STYLE_NONE));
+        strbuf_append(w->b, "\n");
+}
+
+/* Facts below an event, e.g. the rule that applied; printed as leaves. */
+typedef struct Leaves {
+        char *text[LEAVES_MAX];
+        size_t n;
+} Leaves;
+
+static void leaves_done(Leaves *l) {
+        for (size_t i = 0; i < l->n; i++)
+                free(l->text[i]);
+}
+
+static void leaf(Leaves *l, StrBuf *b) {
+        char *text = NULL;
+
+        if (l->n < LEAVES_MAX && b->length > 0 && strbuf_finish(b, &text) >= 0)
+                l->text[l->n++] = text;
+        strbuf_done(b);
+        *b = (StrBuf){};
+}
+
+static void leaf_rule(Leaves *l, const Json *d) {
+        const Json *rule = json_get(d, "rule");
+        const char *file = json_get_string(rule, "file");
+        _cleanup_strbuf_ StrBuf b = {};
+
+        if (!file)
+                return;
+        strbuf_appendf(&b, "rule: %s%s", get(rule, "key"), isempty(get(rule, "key")) ? "" : "=");
+        if (!isempty(get(rule, "value")))
+                strbuf_append(&b, get(rule, "value"));
+        strbuf_appendf(&b, "%s%s", b.length > 6 ? "   " : "", file);
+        if (json_get_uint(rule, "line", 0) > 0)
+                strbuf_appendf(&b, ":%" PRIu64, json_get_uint(rule, "line", 0));
+        leaf(l, &b);
+}
+
+static void leaf_unit(Leaves *l, const Json *d) {
+        static const char *const keys[] = { "result", "exec_code", "exec_status", "sub_state" };
+        static const char *const names[] = { "Result", "ExecMainCode", "ExecMainStatus", "SubState" };
+        _cleanup_strbuf_ StrBuf b = {};
+
+        if (!json_get(d, "result"))
+                return;
+        strbuf_append(&b, "unit: ");
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+                _cleanup_free_ char *value = NULL;
+                const Json *v = json_get(d, keys[i]);
+                if (!v)
+                        continue;
+                const char *s = json_string(v);
+                if (!s && json_format(v, &value) < 0)
+                        continue;
+                strbuf_appendf(&b, "%s%s=%s", b.length > 6 ? ", " : "", names[i], s ?: value);
+        }
+        if (!isempty(get(d, "invocation")))
+                strbuf_appendf(&b, ", invocation %s", get(d, "invocation"));
+        leaf(l, &b);
+}
+
+static void leaf_intent(Leaves *l, const Json *d) {
+        const char *intent = json_get_string(d, "intent");
+        _cleanup_strbuf_ StrBuf b = {};
+
+        if (!intent)
+                return;
+        if (streq(intent, "none"))
+                strbuf_append(&b, "intent: nobody asked for it (no job, no operator, no conflict)");
+        else
+                strbuf_appendf(&b, "intent: %s", intent);
+        if (!isempty(get(d, "by")))
+                strbuf_appendf(&b, ", %s", get(d, "by"));
+        leaf(l, &b);
+}
+
+static void leaf_job(Leaves *l, const Json *d) {
+        _cleanup_strbuf_ StrBuf b = {};
+
+        if (json_get_uint(d, "job", 0) > 0)
+                strbuf_appendf(&b, "job %" PRIu64, json_get_uint(d, "job", 0));
+        if (!isempty(get(d, "job_result")))
+                strbuf_appendf(&b, "%sresult %s", b.length ? ", " : "job: ", get(d, "job_result"));
+        leaf(l, &b);
+}
+
+static void leaf_plain(Leaves *l, const Json *d, const char *key, const char *before) {
+        _cleanup_strbuf_ StrBuf b = {};
+
+        if (isempty(get(d, key)))
+                return;
+        strbuf_appendf(&b, "%s%s", before, get(d, key));
+        leaf(l, &b);
+}
+
+/* What an event says besides its sentence, by its family. */
+static void collect(Leaves *l, const Json *event) {
+        const char *type = get(event, "type");
+        const Json *d = json_get(event, "data");
+
+        leaf_rule(l, d);
+        if (streq(type, EVENT_SERVICE_FAILED) || streq(type, EVENT_SERVICE_STOPPED)) {
+                leaf_unit(l, d);
+                leaf_intent(l, d);
+        } else if (startswith(type, "action.")) {
+                leaf_job(l, d);
+                leaf_plain(l, d, "action", "action ");
+        } else if (streq(type, EVENT_USER_REQUEST))
+                leaf_plain(l, d, "via", "via ");
+}
+
+static void put_event(Why *w, const Json *event, size_t depth, const Json *cause) {
+        _cleanup_free_ char *sentence = NULL, *line = NULL;
+        Leaves l = {};
+        char clock[WHEN_MAX], span[WHEN_MAX];
+        usec_t at = json_get_time(event, "time"), before = cause ? json_get_time(cause, "time") : 0;
+        const char *origin = json_get_string(json_get(event, "data"), "origin");
+
+        if (event_sentence(event, &sentence) < 0)
+                return;
+        const char *name = json_get_string(event, "service") ?: get(event, "unit");
+        _cleanup_strbuf_ StrBuf b = {};
+        strbuf_appendf(&b, "%s%s%s", name, *name ? ": " : "", sentence);
+        strbuf_appendf(&b, "   %s  seq %" PRIu64, when_clock(at, w->now, true, clock), json_get_uint(event, "seq", 0));
+        if (before > 0 && at >= before)
+                strbuf_appendf(&b, ", %s after its cause", when_span(at - before, span));
+        if (origin && streq(origin, "live") && !cause)
+                strbuf_append(&b, ", seen live");
+        else if (origin && streq(origin, "backfilled"))
+                strbuf_append(&b, ", from the journal");
+        if (strbuf_finish(&b, &line) < 0)
+                return;
+        put(w, depth, term_glyph(w->term, GLYPH_TREE_RIGHT), event_style(event), line);
+        collect(&l, event);
+        for (size_t i = 0; i < l.n; i++)
+                put(w, depth + 1, term_glyph(w->term, i + 1 == l.n && !cause ? GLYPH_TREE_RIGHT : GLYPH_TREE_BRANCH),
+                    STYLE_NONE, l.text[i]);
+        leaves_done(&l);
+}
+
+int why_format(const Json *explanation, const Term *term, bool full, usec_t now, StrBuf *b) {
+        Why w = { .term = term, .full = full, .now = now, .b = b };
+        const Json *chain = json_get(explanation, "chain");
+        size_t n = json_length(chain);
+        bool unbroken = true;
+
+        /* The chain comes in the order of time; people ask from the end. */
+        for (size_t i = n; i > 0; i--) {
+                const Json *event = json_at(chain, i - 1), *cause = i > 1 ? json_at(chain, i - 2) : NULL;
+                if (cause && json_get_uint(event, "cause_seq", 0) != json_get_uint(cause, "seq", 0))
+                        unbroken = false;
+                put_event(&w, event, n - i, cause);
+        }
+        uint64_t first_cause = n > 0 ? json_get_uint(json_at(chain, 0), "cause_seq", 0) : 0;
+        strbuf_appendf(b, "%schain: %zu record%s, %s%s\n", term_style(term, STYLE_DIM), n, n == 1 ? "" : "s",
+                       !unbroken                                   ? "NOT linked to each other"
+                       : first_cause > 0                           ? "its begin is no longer in the log"
+                       : json_get_bool(explanation, "more", false) ? "cut at its oldest end"
+                                                                   : "from the first observation on",
+                       term_style(term, STYLE_NONE));
+        return b->failed ? -ENOMEM : 0;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "unit.h"
+
+#include "synctl/doctor.h"
+
+static char *page(const Findings *f) {
+        StrBuf b = {};
+        char *text = NULL;
+
+        findings_format(f, &plain_term, false, &b);
+        assert_int_equal(strbuf_finish(&b, &text), 0);
+        return text;
+}
+
+static void test_grants(void **state) {
+        ServiceRow rows[] = {
+                { .unit = "a.service", .granted = true },    { .unit = "i@1.service", .granted = true },
+                { .unit = "i@2.service", .granted = false }, { .unit = "b.service", .granted = true },
+                { .unit = "i@p.service", .granted = true },
+        };
+        const ServiceList all = { .rows = rows, .n = 5 }, good = { .rows = rows, .n = 3 };
+        _cleanup_(findings_done) Findings ok = {}, bad = {}, broken = {};
+
+        doctor_compare_grants(&ok, "+a.service\n+i@.service\n-i@2.service\n", &good);
+        assert_int_equal(findings_count(&ok, LEVEL_OK), 1);
+        assert_int_equal(ok.n, 1);
+        doctor_compare_grants(&bad, "+a.service\n+i@.service\n-i@2.service\n!i@p*\n+new.service\n", &all);
+        assert_int_equal(findings_count(&bad, LEVEL_FAIL), 2); /* b is not listed, i@p is masked by a pattern */
+        assert_int_equal(findings_count(&bad, LEVEL_WARN), 1); /* new is unknown to synd */
+        _cleanup_free_ char *text = page(&bad);
+        assert_contains(text, "FAIL  synd takes b.service for granted");
+        assert_contains(text, "warn  new.service is granted, but synd does not supervise it.");
+        assert_contains(text, "      → systemctl daemon-reload");
+        doctor_compare_grants(&broken, "<html>", &all);
+        assert_int_equal(findings_count(&broken, LEVEL_FAIL), 1);
+}
+
+static void test_units(void **state) {
+        _cleanup_json_ Json
+                        *good = json_of("[{'unit':'a.service','seen':true,'systemd':{'load_state':'loaded'},'problems'"
+                                        ":[]}]"),
+                        *bad = json_of("[{'unit':'a.service','seen':true,'systemd':{'load_state':'not-found'},'"
+                                       "problems':["
+                                       "{'file':'/etc/a','line':3,'reason':'what\\u001b'}],'dependencies':[{'from':"
+                                       "'a.service','to':'b.service','kind':'requires','missing':true}]}]");
+        _cleanup_(findings_done) Findings f = {}, k = {};
+
+        doctor_check_units(&f, good);
+        doctor_check_graph(&f, good);
+        assert_int_equal(findings_count(&f, LEVEL_OK), 2);
+        doctor_check_units(&k, bad);
+        doctor_check_graph(&k, bad);
+        assert_int_equal(findings_count(&k, LEVEL_WARN), 3);
+        _cleanup_free_ char *text = page(&k);
+        assert_contains(text, "/etc/a:3: what\\x1b");
+        assert_contains(text, "a.service needs b.service, which systemd does not know.");
+}
+
+static void test_rows(void **state) {
+        ServiceRow rows[] = { { .unit = "a.service", .granted = true },
+                              { .unit = "b.service" },
+                              { .unit = "c.service", .protected_ = true } };
+        const ServiceList l = { .rows = rows, .n = 3 };
+        _cleanup_(findings_done) Findings f = {};
+        _cleanup_json_ Json *j = NULL;
+
+        doctor_check_rows(&f, &l);
+        assert_int_equal(findings_count(&f, LEVEL_WARN), 1);
+        assert_int_equal(findings_to_json(&f, &j), 0);
+        assert_int_equal(json_get_uint(j, "warnings", 9), 1);
+        assert_int_equal(json_get_uint(j, "failures", 9), 0);
+        const Json *one = json_at(json_get(j, "checks"), 0);
+        assert_string_equal(json_get_string(one, "check"), "grants");
+        assert_string_equal(json_get_string(one, "remedy"),
+                            "If synd shall act on them, as root: synctl adopt b.service");
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = { cmocka_unit_test(test_grants), cmocka_unit_test(test_units),
+                                            cmocka_unit_test(test_rows) };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
