@@ -16,7 +16,7 @@ struct Feed {
         Item items[FEED_MAX]; /* a ring, ascending seq */
         size_t first, n;
         uint64_t complete_after; /* every event with a higher seq is in the ring */
-        uint64_t durable;
+        uint64_t durable, made;
         uint64_t signalled; /* up to here each event was signalled or counted as skipped */
 
         sd_event_source *window; /* fires at the end of a second in which events were skipped */
@@ -100,7 +100,9 @@ int feed_new(Api *a, Feed **ret) {
                 return -ENOMEM;
         f->api = a;
         f->durable = eventlog_durable_seq(manager_eventlog(a->manager));
-        f->complete_after = f->signalled = f->durable;
+        f->signalled = f->durable;
+        /* Events that were made before we listened may become durable later: only the first that we see tells. */
+        f->complete_after = UINT64_MAX;
         r = sd_event_add_time(a->event, &f->window, CLOCK_BOOTTIME, 0, 10 * USEC_PER_MSEC, on_window, f);
         if (r >= 0)
                 r = sd_event_source_set_enabled(f->window, SD_EVENT_OFF);
@@ -125,6 +127,9 @@ Feed *feed_free(Feed *f) {
 void feed_event(Feed *f, const Event *e) {
         Item *i;
 
+        f->made = MAX(f->made, e->seq);
+        if (f->complete_after == UINT64_MAX)
+                f->complete_after = e->seq - 1;
         if (f->n == FEED_MAX) {
                 /* Not durable for long (the log is stalled), or followed by someone. */
                 if (f->api->named && item_at(f, 0)->event.seq > f->signalled) {
@@ -161,6 +166,14 @@ void feed_durable(Feed *f, uint64_t seq) {
         /* Without streams nobody needs what was signalled. */
         while (f->api->n_followers == 0 && f->n > 0 && item_at(f, 0)->event.seq <= seq)
                 drop_oldest(f);
+}
+
+uint64_t feed_durable_seq(const Feed *f) {
+        return f->durable;
+}
+
+uint64_t feed_made_seq(const Feed *f) {
+        return MAX(f->made, eventlog_durable_seq(manager_eventlog(f->api->manager)));
 }
 
 bool feed_covers(const Feed *f, uint64_t after) {

@@ -217,7 +217,7 @@ static int start_query(Follower *f) {
         f->wants_query = true;
         if (queries_under_way(f->api) >= STREAM_QUERIES_MAX)
                 return 0;
-        f->query_up_to = eventlog_durable_seq(manager_eventlog(f->api->manager));
+        f->query_up_to = feed_durable_seq(f->api->feed);
         filter = f->filter; /* its vectors are only read */
         filter.after = f->cursor;
         filter.up_to = f->query_up_to;
@@ -241,7 +241,7 @@ void follow_resume(Api *a) {
 
 /* Goes on until the reader or the log has to be waited for. Negative: end the stream. */
 static int follower_pump(Follower *f) {
-        uint64_t durable = eventlog_durable_seq(manager_eventlog(f->api->manager));
+        uint64_t durable = feed_durable_seq(f->api->feed);
         int r;
 
         for (;;) {
@@ -321,13 +321,14 @@ static Follower *follower_add(Client *c) {
 
 /* Where to begin: UINT64_MAX is "from now on"; a number that was never given out means that the log began anew. */
 static int set_cursor(Follower *f, uint64_t after, uint64_t durable) {
+        /* An answer or a signal may have told a number that is not durable yet: that is only waited for. */
         if (after == UINT64_MAX) {
                 f->cursor = durable;
                 return 0;
         }
         f->cursor = after;
         f->from_start = after == 0;
-        if (after <= durable)
+        if (after <= feed_made_seq(f->api->feed))
                 return 0;
         f->cursor = 0;
         f->from_start = true;
@@ -336,6 +337,7 @@ static int set_cursor(Follower *f, uint64_t after, uint64_t durable) {
 
 static int follower_begin(Follower *f, Request *r, int *ret_reader) {
         EventLogStats stats;
+        uint64_t durable;
         int k;
 
         f->filter = r->filter;
@@ -344,8 +346,9 @@ static int follower_begin(Follower *f, Request *r, int *ret_reader) {
         if (k < 0)
                 return k;
         eventlog_stats(manager_eventlog(f->api->manager), &stats);
-        k = put_hello(f, stats.durable_seq, stats.first_seq);
-        return k < 0 ? k : set_cursor(f, r->after, stats.durable_seq);
+        durable = feed_durable_seq(f->api->feed);
+        k = put_hello(f, durable, stats.first_seq);
+        return k < 0 ? k : set_cursor(f, r->after, durable);
 }
 
 int follow_start(Request *r, sd_bus_error *error) {
