@@ -157,6 +157,7 @@ static int method_dump(sd_bus_message *m, void *userdata, sd_bus_error *error) {
             (r = json_set_uint(o, "pending_calls", a->n_calls)) < 0 ||
             (r = json_set_uint(o, "streams", a->n_followers)) < 0 ||
             (r = json_set_uint(o, "polkit_questions", a->n_polkit)) < 0 ||
+            (r = json_set_bool(o, "log_check", a->log_check)) < 0 ||
             (r = json_set_uint(o, "calls_total", a->stats.calls)) < 0 ||
             (r = json_set_uint(o, "streams_total", a->stats.followers_total)) < 0 ||
             (r = json_set_uint(o, "refused_by_limit", a->stats.refused_limit)) < 0 ||
