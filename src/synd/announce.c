@@ -5,6 +5,8 @@
 #include "basic/log.h"
 #include "core/event-text.h"
 
+#include <stdio.h>
+
 /* Everything else is in the event log only. The ids are ours for ever: data/synos.catalog and synd(8) name them. */
 static const struct {
         const char *type;

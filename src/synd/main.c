@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
 #include "api/api.h"
 #include "basic/log.h"
 #include "synd/bus-link.h"
