@@ -13,6 +13,7 @@ struct Heartbeat {
         EventLog *log;
         usec_t period, expected;
         bool watchdog;
+        bool bus_asked;         /* a ping was sent at the last turn */
         bool bus_moved;
         uint64_t bus_attempts;  /* at the last turn */
         uint64_t log_progress;  /* at the last turn */
@@ -30,7 +31,7 @@ static int on_pong(sd_bus_message *message, void *userdata, sd_bus_error *error)
 
 static bool heartbeat_bus_alive(Heartbeat *h) {
         if (bus_link_bus(h->bus))
-                return h->bus_moved;
+                return h->bus_moved || !h->bus_asked; /* connected since the last turn: that is progress, too */
         return bus_link_attempts(h->bus) != h->bus_attempts;
 }
 
@@ -48,6 +49,7 @@ static void heartbeat_ask(Heartbeat *h) {
         int r;
 
         h->bus_moved = false;
+        h->bus_asked = bus;
         h->bus_attempts = bus_link_attempts(h->bus);
         h->ping = sd_bus_slot_unref(h->ping);
         if (bus) {
