@@ -91,40 +91,52 @@ static size_t truncated_prefix(const char *prefix, size_t length) {
         }
 }
 
-static int add_levels(char ***levels, const char *prefix, size_t length, const char *instance,
-                      size_t instance_length) {
-        const char *at = instance ? "@" : "";
+typedef struct Levels {
+        char **names;
+        bool generic; /* leave out what only one instance has */
+} Levels;
+
+static int add_level(Levels *l, const char *prefix, size_t length, const char *instance, size_t instance_length) {
         _cleanup_free_ char *name = NULL;
-        size_t cut;
         int r;
 
-        r = str_printf(&name, "%.*s%s%.*s" SUFFIX, (int) length, prefix, at, (int) instance_length, instance ?: "");
+        if (l->generic && instance_length > 0)
+                return 0;
+        r = str_printf(&name, "%.*s%s%.*s" SUFFIX, (int) length, prefix, instance ? "@" : "", (int) instance_length,
+                       instance ?: "");
         if (r < 0)
                 return r;
-        if (!strv_contains(*levels, name)) {
-                r = strv_extend(levels, name);
-                if (r < 0)
-                        return r;
-        }
+        return strv_contains(l->names, name) ? 0 : strv_consume(&l->names, TAKE_PTR(name));
+}
 
-        if (instance && instance_length > 0) {
-                r = add_levels(levels, prefix, length, instance, 0);
+/* PID 1's recursion: the name; for an instance its template with all that follows from it; the truncated name with all
+ * that follows from it. A template loses its '@' when it is truncated, an instance keeps its instance. */
+static int add_levels(Levels *l, const char *prefix, size_t length, const char *instance, size_t instance_length) {
+        size_t cut = truncated_prefix(prefix, length);
+        int r;
+
+        r = add_level(l, prefix, length, instance, instance_length);
+        if (r < 0)
+                return r;
+        if (instance_length > 0) {
+                r = add_levels(l, prefix, length, instance, 0);
                 if (r < 0)
                         return r;
         }
-        cut = truncated_prefix(prefix, length);
-        return cut > 0 ? add_levels(levels, prefix, cut, instance, instance_length) : 0;
+        return cut > 0 ? add_levels(l, prefix, cut, instance_length > 0 ? instance : NULL, instance_length) : 0;
 }
 
 int service_name_drop_in_levels(const char *name, char ***ret) {
-        _cleanup_strv_free_ char **levels = NULL;
         Parts p = name_parts(name);
+        Levels l = { .generic = p.instance && p.instance_length == 0 };
         int r;
 
-        r = add_levels(&levels, name, p.prefix, p.instance, p.instance_length);
-        if (r < 0)
+        r = add_levels(&l, name, p.prefix, p.instance, l.generic ? 1 : p.instance_length);
+        if (r < 0) {
+                strv_free(l.names);
                 return r;
+        }
 
-        *ret = TAKE_PTR(levels);
+        *ret = l.names;
         return 0;
 }

@@ -22,6 +22,7 @@ int service_name_instantiate(const char *name, const char *instance, char **ret)
 /* True when the part before '@' or ".service" ends in a dash, as names of truncated drop-in directories do. */
 bool service_name_is_truncated(const char *name) _pure_;
 
-/* Names whose "NAME.d" directories apply to a unit, from the specific to the general; for foo-bar@x.service these are
- * foo-bar@x, foo-bar@, foo-@, foo-@x (each with ".service"): the order of PID 1's own search. */
+/* Names whose "NAME.d" directories apply to a unit, from the specific to the general, in the order of PID 1's own search;
+ * for foo-bar@x.service these are foo-bar@x, foo-bar@, foo-, foo-@x, foo-@ (each with ".service"). A template, which PID 1
+ * never loads, has what all its instances have in common. */
 int service_name_drop_in_levels(const char *name, char ***ret);

@@ -26,6 +26,17 @@ static int add_unique(char ***l, const char *s) {
         return strv_contains(*l, s) ? 0 : strv_extend(l, s);
 }
 
+/* What is masked has no other names. */
+static bool leads_to_mask(UnitMap *m, const char *alias) {
+        _cleanup_free_ char *reason = NULL;
+        _cleanup_close_ int fd = -EBADF;
+        struct stat st = {};
+        const char *path;
+
+        return unit_map_resolve(m, alias, &path) >= 0 && unit_map_open(m, path, &fd, &st, &reason) >= 0 &&
+               (fd < 0 || st.st_size == 0);
+}
+
 /* The names of an instance under the template aliases of its template: foo-alias@.service → foo@.service gives
  * foo-alias@x.service to foo@x.service, unless a file says that this instance goes elsewhere. */
 static int collect_instance_names(UnitMap *m, const char *unit, const char *fragment, char ***names) {
@@ -55,6 +66,8 @@ static int collect_names(UnitMap *m, const char *unit, const char *fragment, cha
         if (r < 0)
                 return r;
         STRV_FOREACH (alias, (char **) hashmap_get(m->aliases, unit)) {
+                if (leads_to_mask(m, *alias))
+                        continue;
                 r = add_unique(&names, *alias);
                 if (r < 0)
                         return r;

@@ -141,7 +141,7 @@ static void assert_strv(char *const *l, ...) {
 }
 
 static void test_names(void **state) {
-        _cleanup_strv_free_ char **a = NULL, **b = NULL, **c = NULL;
+        _cleanup_strv_free_ char **a = NULL, **b = NULL, **c = NULL, **d = NULL;
         _cleanup_free_ char *s = NULL, *t = NULL;
 
         assert_int_equal(service_name_kind("foo.service"), SERVICE_NAME_PLAIN);
@@ -161,7 +161,10 @@ static void test_names(void **state) {
         assert_int_equal(service_name_drop_in_levels("a-b-c.service", &a), 0);
         assert_strv(a, "a-b-c.service", "a-b-.service", "a-.service", NULL);
         assert_int_equal(service_name_drop_in_levels("foo-bar@x.service", &b), 0);
-        assert_strv(b, "foo-bar@x.service", "foo-bar@.service", "foo-@.service", "foo-@x.service", NULL);
+        assert_strv(b, "foo-bar@x.service", "foo-bar@.service", "foo-.service", "foo-@x.service", "foo-@.service",
+                    NULL);
+        assert_int_equal(service_name_drop_in_levels("foo-bar@.service", &d), 0);
+        assert_strv(d, "foo-bar@.service", "foo-.service", "foo-@.service", NULL);
         assert_int_equal(service_name_drop_in_levels("-a.service", &c), 0);
         assert_strv(c, "-a.service", NULL);
 }
@@ -383,9 +386,9 @@ static void test_templates(void **state) {
 static void test_truncated_instance(void **state) {
         Fixture *f = *state;
 
-        put(f, USR "foo-bar@.service", YES);
-        put(f, ETC "foo-@x.service.d/10.conf", "[X-Synos]\nSupervise=no\n");
-        put(f, ETC "foo-.service.d/10.conf", "[X-Synos]\nSupervise=no\n");
+        put(f, USR "foo-bar@.service", "[Service]\nExecStart=/bin/true\n");
+        put(f, ETC "foo-@.service.d/10.conf", YES);
+        put(f, ETC "foo-@x.service.d/20.conf", "[X-Synos]\nSupervise=no\n");
 
         _cleanup_(hashmap_freep) HashMap *m = scan(f, NULL);
         const UnitDeclaration *t = hashmap_get(m, "foo-bar@.service"), *x = hashmap_get(m, "foo-bar@x.service");
