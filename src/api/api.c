@@ -203,8 +203,6 @@ int api_new(Manager *manager, Api **ret) {
         if (r >= 0)
                 r = sd_event_source_set_enabled(a->flush, SD_EVENT_OFF);
         if (r >= 0)
-                r = sd_event_source_set_priority(a->flush, API_PRIORITY_FLUSH);
-        if (r >= 0)
                 r = show_services(a);
         if (r >= 0)
                 r = manager_listen(manager, &listener, a);

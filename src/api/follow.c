@@ -288,7 +288,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 
 static int open_stream(Follower *f, int *ret_reader) {
         const int size = STREAM_SOCKET_BUFFER;
-        int fds[2], r;
+        int fds[2];
 
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
                 return -errno;
@@ -297,8 +297,7 @@ static int open_stream(Follower *f, int *ret_reader) {
         /* One way, and no more in the kernel than a stream needs. */
         if (shutdown(fds[1], SHUT_WR) < 0 || setsockopt(f->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) < 0)
                 return -errno;
-        r = sd_event_add_io(f->api->event, &f->io, f->fd, 0, on_io, f);
-        return r < 0 ? r : sd_event_source_set_priority(f->io, API_PRIORITY_STREAM);
+        return sd_event_add_io(f->api->event, &f->io, f->fd, 0, on_io, f);
 }
 
 static Follower *follower_add(Client *c) {

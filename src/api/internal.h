@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
-/* What the files of api/ share. */
+/* What the files of api/ share. Every event source of api/ has the priority of the bus connection, on purpose: sd-event is fair
+ * among equals, while a client that floods the bus would starve what is below it, the streams and signals of the others. */
 
 #include "api/api.h"
 #include "api/dbus-error.h"
@@ -15,10 +16,6 @@ typedef struct LogCheck LogCheck;
 #define API_SLOTS_MAX 8
 #define API_ARGUMENT_MAX (64 * 1024) /* bytes of one JSON argument */
 #define API_SIGNALS_QUEUED_MAX 4096 /* messages waiting for the bus; above it signals are dropped */
-
-/* The loop serves supervision first, people second, streams last. */
-#define API_PRIORITY_FLUSH (SD_EVENT_PRIORITY_NORMAL + 10)
-#define API_PRIORITY_STREAM (SD_EVENT_PRIORITY_NORMAL + 20)
 
 typedef struct ApiStats {
         uint64_t calls, refused_limit, denied, signals_dropped, events_skipped, followers_total;
