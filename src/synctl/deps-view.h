@@ -32,6 +32,3 @@ int deps_format_dot(const Deps *d, const char *root, StrBuf *b);
 /* {nodes:[{unit,name,status,missing}],edges:[{from,to,kinds:[…]}]}; with root: what it needs and what needs it,
  * transitively. */
 int deps_to_json(const Deps *d, const char *root, Json **ret);
-/* 1 and the names of a circle of dependencies ("a needs b needs a"), or 0 when there is none. Two units that are
- * part of each other in systemd's sense (PartOf=) do not make one: that relation orders nothing. */
-int deps_find_circle(const Deps *d, char **ret);

@@ -205,7 +205,7 @@ void doctor_check_rows(Findings *f, const ServiceList *services) {
                 findings_add(f, "grants", LEVEL_OK, NULL, "All %zu services are granted or protected.", services->n);
 }
 
-/* ---- units and graph ---- */
+/* ---- units ---- */
 
 void doctor_check_units(Findings *f, const Json *services) {
         size_t n = 0;
@@ -233,33 +233,13 @@ void doctor_check_units(Findings *f, const Json *services) {
                              "The [X-Synos] sections of %zu services have no bad line.", json_length(services));
 }
 
-static void check_missing(Findings *f, const Deps *d) {
-        for (size_t i = 0; i < d->n_edges; i++) {
-                const DepsEdge *e = d->edges + i;
-                if (d->nodes[e->to].missing)
-                        findings_add(f, "graph", LEVEL_WARN,
-                                     "Install it, or correct DependsOn= or the unit's own dependency",
-                                     "%s needs %s, which systemd does not know.", d->nodes[e->from].unit,
-                                     d->nodes[e->to].unit);
-        }
-}
-
-void doctor_check_graph(Findings *f, const Json *services) {
-        _cleanup_(deps_done) Deps d = {};
-        _cleanup_free_ char *circle = NULL;
-        size_t before = f->n;
-
-        if (deps_from_json(services, &d) < 0) {
-                f->failed = true;
-                return;
-        }
-        check_missing(f, &d);
-        if (deps_find_circle(&d, &circle) > 0)
-                findings_add(f, "graph", LEVEL_WARN, "Take one DependsOn= or dependency of the circle out",
-                             "Dependencies run in a circle: %s", circle);
-        if (f->n == before)
-                findings_add(f, "graph", LEVEL_OK, NULL,
-                             "The graph of %zu dependencies has no circle and nothing is missing.", d.n_edges);
+/* synd's own sentences: missing units and circles. */
+static void check_graph(Findings *f, const Json *problems) {
+        for (size_t i = 0; i < json_length(problems); i++)
+                findings_add(f, "graph", LEVEL_WARN, "Correct DependsOn= or the unit's own dependency; see: synctl deps", "%s",
+                             json_string(json_at(problems, i)) ?: "?");
+        if (json_length(problems) == 0)
+                findings_add(f, "graph", LEVEL_OK, NULL, "No dependency is missing, none runs in a circle.");
 }
 
 /* ---- what synd says of itself ---- */
@@ -305,6 +285,8 @@ void doctor_check_dump(Findings *f, const Json *dump) {
                 findings_add(f, "state", streq(state, "running") ? LEVEL_OK : LEVEL_WARN, NULL, "synd is %s.", state);
         if (json_get(dump, "journal"))
                 check_journal(f, json_get(dump, "journal"));
-        if (json_get(dump, "conf"))
-                check_conf(f, json_get(dump, "conf"));
+        if (json_get(dump, "configuration"))
+                check_conf(f, json_get(dump, "configuration"));
+        if (json_get(dump, "graph_problems"))
+                check_graph(f, json_get(dump, "graph_problems"));
 }

@@ -2,7 +2,6 @@
 #pragma once
 /* What "synctl doctor" found, and the checks that need only values. */
 
-#include "synctl/deps-view.h"
 #include "synctl/services.h"
 
 typedef enum Level { LEVEL_OK, LEVEL_WARN, LEVEL_FAIL, _LEVEL_MAX } Level;
@@ -28,9 +27,8 @@ int findings_to_json(const Findings *f, Json **ret);
 
 /* The list of the grant helper ("+unit", "-unit", "!pattern" lines) beside what synd says. */
 void doctor_compare_grants(Findings *f, const char *list, const ServiceList *services);
-/* Problems of unit files, missing dependencies and circles, from an array of Describe objects. */
+/* Problems of unit files, from an array of Describe objects. */
 void doctor_check_units(Findings *f, const Json *services);
-void doctor_check_graph(Findings *f, const Json *services);
-/* State of synd, journal access, synd.conf: from Dump. */
+/* State of synd, journal access, synd.conf, missing dependencies and circles: from Dump. */
 void doctor_check_dump(Findings *f, const Json *dump);
 void doctor_check_rows(Findings *f, const ServiceList *services);

@@ -1,25 +1,62 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* synd's own configuration in force (synd.conf(5)) and where each value comes from. */
+#include "basic/conf.h"
 #include "synctl/list-view.h"
 #include "synctl/table.h"
 
 static const TableColumn columns[] = {
         { .header = "KEY" },
         { .header = "VALUE", .shrink_to = 20 },
-        { .header = "FROM", .hide_empty = true, .shrink_to = 20 },
+        { .header = "FROM", .shrink_to = 20 },
 };
 
-static int add_value(Table *t, const char *key, const Json *v) {
-        const Json *value = json_type(v) == JSON_OBJECT ? json_get(v, "value") : v;
-        const char *origin = json_type(v) == JSON_OBJECT ? json_get_string(v, "from") : NULL;
-        _cleanup_free_ char *text = NULL;
+/* Where the assignment in force stands, found again in the files that synd read. */
+typedef struct Origin {
+        const char *key;
+        char *at; /* "file:line" of the last assignment */
+} Origin;
 
-        int r = json_string(value) ? 0 : json_format(value, &text);
+static int on_line(const ConfLine *l, void *userdata) {
+        Origin *o = userdata;
+        _cleanup_free_ char *at = NULL;
+
+        /* Backoff= is told in its two parts. */
+        if (!startswith(o->key, l->key) || (!streq(o->key, l->key) && !streq(l->key, "Backoff")))
+                return 0;
+        int r = str_printf(&at, "%s:%u", l->file, l->line);
+        return r < 0 ? r : MIN(free_and_strdup(&o->at, at), 0);
+}
+
+static int find_origin(const Json *files, const char *name, char **ret) {
+        const char *dot = strchr(name, '.');
+        _cleanup_free_ char *section = dot ? strndup(name, (size_t) (dot - name)) : NULL;
+        Origin o = { .key = dot ? dot + 1 : name };
+
+        if (dot && !section)
+                return -ENOMEM;
+        for (size_t i = 0; i < json_length(files); i++) {
+                const char *file = json_string(json_at(files, i));
+                /* A file that may not be read here only leaves its origins open. */
+                if (file && conf_parse_file(file, section, on_line, NULL, &o) == -ENOMEM) {
+                        free(o.at);
+                        return -ENOMEM;
+                }
+        }
+        *ret = o.at;
+        return 0;
+}
+
+static int add_value(Table *t, const Json *files, const char *key, const Json *v) {
+        _cleanup_free_ char *text = NULL, *origin = NULL;
+
+        int r = json_string(v) ? 0 : json_format(v, &text);
+        if (r >= 0)
+                r = find_origin(files, key, &origin);
         if (r >= 0)
                 r = table_add(t, STYLE_NONE, key);
         if (r >= 0)
-                r = table_add(t, STYLE_NONE, json_string(value) ?: text);
-        return r < 0 ? r : table_add(t, STYLE_NONE, origin);
+                r = table_add(t, STYLE_NONE, json_string(v) ?: text);
+        return r < 0 ? r : table_add(t, origin ? STYLE_NONE : STYLE_DIM, origin ?: "(default, or environment)");
 }
 
 static int format(const Ctl *c, const Json *conf, StrBuf *b) {
@@ -35,8 +72,8 @@ static int format(const Ctl *c, const Json *conf, StrBuf *b) {
         for (size_t i = 0; i < json_length(files) && !c->o.no_legend; i++)
                 strbuf_appendf(b, "%s# %s%s\n", term_style(&c->term, STYLE_DIM), json_string(json_at(files, i)) ?: "?",
                                term_style(&c->term, STYLE_NONE));
-        while (json_next(json_get(conf, "values"), &state, &key, &v)) {
-                r = add_value(t, key, v);
+        while (json_next(json_get(conf, "settings"), &state, &key, &v)) {
+                r = add_value(t, files, key, v);
                 if (r < 0)
                         return r;
         }
@@ -64,7 +101,7 @@ int verb_config(Ctl *c) {
         r = client_json(c, "Dump", &e, &dump, NULL);
         if (r < 0)
                 return client_error(c, "show the configuration", NULL, &e, r);
-        const Json *conf = json_get(dump, "conf");
+        const Json *conf = json_get(dump, "configuration");
         if (!conf)
                 return ctl_fail(CTL_FAILED, "This synd does not tell its configuration; see: synctl version");
         if (c->o.json)

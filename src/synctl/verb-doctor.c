@@ -191,7 +191,6 @@ static int check_services(Ctl *c, Findings *f) {
         if (r != 0)
                 return r;
         doctor_check_units(f, all);
-        doctor_check_graph(f, all);
         return 0;
 }
 
