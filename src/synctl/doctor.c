@@ -236,7 +236,8 @@ void doctor_check_units(Findings *f, const Json *services) {
 /* synd's own sentences: missing units and circles. */
 static void check_graph(Findings *f, const Json *problems) {
         for (size_t i = 0; i < json_length(problems); i++)
-                findings_add(f, "graph", LEVEL_WARN, "Correct DependsOn= or the unit's own dependency; see: synctl deps", "%s",
+                findings_add(f, "graph", LEVEL_WARN,
+                             "Correct DependsOn= or the unit's own dependency; see: synctl deps", "%s",
                              json_string(json_at(problems, i)) ?: "?");
         if (json_length(problems) == 0)
                 findings_add(f, "graph", LEVEL_OK, NULL, "No dependency is missing, none runs in a circle.");

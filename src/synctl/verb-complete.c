@@ -1,53 +1,58 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* __complete WORD…: what may stand at the last WORD; one candidate a line, "candidate\tdescription". The shells'
  * files only ask this. */
+#include "core/event.h"
 #include "synctl/exec.h"
 #include "synctl/services.h"
 
 #include <stdio.h>
 
-static void candidate(const char *prefix, const char *word, const char *description) {
-        if (!startswith(word, prefix))
+typedef struct Completion {
+        Ctl *c;
+        const char *prefix; /* what is typed of the word */
+        const char *before; /* what of it stays as it is: "--service=" */
+} Completion;
+
+static void candidate(const Completion *k, const char *word, const char *description) {
+        if (!startswith(word, k->prefix))
                 return;
-        if (description)
-                printf("%s\t%s\n", word, description);
-        else
-                printf("%s\n", word);
+        printf("%s%s%s%s\n", k->before, word, description ? "\t" : "", description ?: "");
 }
 
-static void complete_options(const char *prefix, const CtlVerb *verb) {
+static void complete_options(const Completion *k, const CtlVerb *verb) {
         for (size_t i = 0; i < ctl_n_options; i++) {
                 const CtlOptionInfo *o = ctl_options + i;
                 char word[40];
                 if (verb && !ctl_option_applies(o, verb))
                         continue;
                 snprintf(word, sizeof(word), "--%s%s", o->name, o->value ? "=" : "");
-                candidate(prefix, word, o->help);
+                candidate(k, word, o->help);
         }
 }
 
-static void complete_verbs(const char *prefix) {
+static void complete_verbs(const Completion *k) {
         for (size_t i = 0; i < ctl_n_verbs; i++)
                 if (ctl_verbs[i].group)
-                        candidate(prefix, ctl_verbs[i].name, ctl_verbs[i].summary);
+                        candidate(k, ctl_verbs[i].name, ctl_verbs[i].summary);
 }
 
 /* Completion never complains: no synd, no names. */
-static void complete_services(Ctl *c, const char *prefix) {
+static void complete_services(const Completion *k) {
         _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
         _cleanup_service_list_ ServiceList l = {};
 
-        if (sd_bus_open_system(&c->bus) < 0 || services_ask(c, &e, &l) < 0)
+        if ((!k->c->bus && sd_bus_open_system(&k->c->bus) < 0) || services_ask(k->c, &e, &l) < 0)
                 return;
         for (size_t i = 0; i < l.n; i++) {
-                candidate(prefix, l.rows[i].name, l.rows[i].status);
+                const ServiceRow *s = l.rows + i;
+                candidate(k, s->name, s->status);
                 /* Who begins to type the unit's name means it. */
-                if (*prefix && !streq(l.rows[i].name, l.rows[i].unit) && !startswith(l.rows[i].name, prefix))
-                        candidate(prefix, l.rows[i].unit, l.rows[i].status);
+                if (*k->prefix && !startswith(s->unit, s->name))
+                        candidate(k, s->unit, s->status);
         }
 }
 
-static void complete_units(const char *prefix) {
+static void complete_units(const Completion *k) {
         const char *const argv[] = { "systemctl",   "list-unit-files", "--type=service",
                                      "--no-legend", "--no-pager",      "--plain",
                                      NULL };
@@ -57,39 +62,53 @@ static void complete_units(const char *prefix) {
                 return;
         for (char *state = NULL, *line = strtok_r(out, "\n", &state); line; line = strtok_r(NULL, "\n", &state)) {
                 line[strcspn(line, " \t")] = 0;
-                candidate(prefix, line, NULL);
+                candidate(k, line, NULL);
         }
 }
 
-static void complete_type(const char *prefix) {
+static void complete_types(const Completion *k) {
         static const char *const types[] = {
-                "service.*",       "service.failed", "service.recovered",  "service.starting",      "service.started",
-                "service.stopped", "recovery.*",     "recovery.scheduled", "recovery.budget-spent", "action.*",
-                "action.finished", "action.refused", "user.request",       "graph.problem",         "config.changed",
-                "synd.*",          "log.*",
+                "service.*",
+                EVENT_SERVICE_FAILED,
+                EVENT_SERVICE_RECOVERED,
+                EVENT_SERVICE_STARTING,
+                EVENT_SERVICE_STARTED,
+                EVENT_SERVICE_STOPPED,
+                EVENT_SERVICE_MAINTENANCE,
+                "recovery.*",
+                EVENT_RECOVERY_SCHEDULED,
+                EVENT_RECOVERY_WAITING,
+                EVENT_RECOVERY_BUDGET_SPENT,
+                "action.*",
+                EVENT_ACTION_FINISHED,
+                EVENT_ACTION_REFUSED,
+                EVENT_USER_REQUEST,
+                EVENT_GRAPH_PROBLEM,
+                EVENT_CONFIG_CHANGED,
+                "synd.*",
+                "log.*",
         };
         for (size_t i = 0; i < ELEMENTSOF(types); i++)
-                candidate(prefix, types[i], NULL);
+                candidate(k, types[i], NULL);
 }
 
-static void complete_argument(Ctl *c, const CtlVerb *verb, size_t index, const char *prefix) {
+static void complete_argument(const Completion *k, const CtlVerb *verb, size_t index) {
         switch (verb->complete) {
         case COMPLETE_SERVICE:
-                complete_services(c, prefix);
+                complete_services(k);
                 break;
         case COMPLETE_UNIT:
-                if (index == 0 || verb->max_args == SIZE_MAX)
-                        complete_units(prefix);
+                complete_units(k);
                 break;
         case COMPLETE_VERB:
-                complete_verbs(prefix);
+                complete_verbs(k);
                 break;
         case COMPLETE_MAINTENANCE:
                 if (index > 0)
-                        complete_services(c, prefix);
+                        complete_services(k);
                 else {
-                        candidate(prefix, "on", "watch, do not act");
-                        candidate(prefix, "off", "act again");
+                        candidate(k, "on", "watch, do not act");
+                        candidate(k, "off", "act again");
                 }
                 break;
         case COMPLETE_NONE:
@@ -97,51 +116,68 @@ static void complete_argument(Ctl *c, const CtlVerb *verb, size_t index, const c
         }
 }
 
-static const CtlOptionInfo *option_with_value(const char *word) {
+/* The option that word is, if it takes a value: "--service", "-s". */
+static const CtlOptionInfo *option_with_value(const char *word, size_t n) {
         for (size_t i = 0; i < ctl_n_options; i++) {
                 const CtlOptionInfo *o = ctl_options + i;
-                const char *rest = startswith(word, "--");
-                if (o->value && ((rest && streq(rest, o->name)) ||
-                                 (o->letter && word[0] == '-' && word[1] == o->letter && !word[2])))
+                size_t k = strlen(o->name);
+                if (!o->value)
+                        continue;
+                if (n == k + 2 && startswith(word, "--") && strncmp(word + 2, o->name, k) == 0)
+                        return o;
+                if (n == 2 && word[0] == '-' && o->letter && word[1] == o->letter)
                         return o;
         }
         return NULL;
 }
 
-static void complete_value(Ctl *c, const CtlOptionInfo *o, const char *prefix) {
+static void complete_value(const Completion *k, const CtlOptionInfo *o) {
         if (streq(o->name, "service"))
-                complete_services(c, prefix);
+                complete_services(k);
         else if (streq(o->name, "type"))
-                complete_type(prefix);
+                complete_types(k);
 }
 
 int verb_complete(Ctl *c) {
         const CtlVerb *verb = NULL;
-        size_t index = 0;
+        size_t index = 0, last = c->n_args - 1;
 
         if (c->n_args == 0)
                 return CTL_OK;
-        const char *last = c->args[c->n_args - 1];
-        for (size_t i = 0; i + 1 < c->n_args; i++) {
+        Completion k = { .c = c, .prefix = c->args[last], .before = "" };
+        const CtlOptionInfo *o = NULL;
+        for (size_t i = 0; i < last; i++) {
                 const char *a = c->args[i];
-                if (a[0] == '-') {
-                        if (option_with_value(a) && i + 2 < c->n_args)
-                                i++;
-                } else if (!verb) {
+                o = option_with_value(a, strlen(a));
+                if (o && i + 1 < last) { /* its value is there already */
+                        o = NULL;
+                        i++;
+                } else if (a[0] == '-')
+                        continue;
+                else if (!verb) {
                         verb = ctl_verb_find(a);
                         if (!verb)
                                 return CTL_OK;
                 } else
                         index++;
         }
-        const CtlOptionInfo *o = c->n_args > 1 ? option_with_value(c->args[c->n_args - 2]) : NULL;
+        size_t n = strcspn(k.prefix, "=");
+        _cleanup_free_ char *before = NULL;
+        if (!o && k.prefix[n] == '=' && startswith(k.prefix, "--")) {
+                o = option_with_value(k.prefix, n);
+                before = strndup(k.prefix, n + 1);
+                if (!o || !before)
+                        return CTL_OK;
+                k.before = before;
+                k.prefix += n + 1;
+        }
         if (o)
-                complete_value(c, o, last);
-        else if (last[0] == '-')
-                complete_options(last, verb);
+                complete_value(&k, o);
+        else if (k.prefix[0] == '-')
+                complete_options(&k, verb);
         else if (!verb)
-                complete_verbs(last);
+                complete_verbs(&k);
         else
-                complete_argument(c, verb, index, last);
+                complete_argument(&k, verb, index);
         return fflush(stdout) == 0 ? CTL_OK : CTL_FAILED;
 }

@@ -50,12 +50,15 @@ static void test_units(void **state) {
 }
 
 static void test_dump(void **state) {
-        _cleanup_json_ Json *good = json_of("{'state':'running','journal':{'readable':true},'configuration':{'problems':[]},"
-                                            "'graph_problems':[]}"),
-                            *bad = json_of("{'state':'degraded','reasons':['log stalled','no journal'],'journal':{'readable':"
-                                           "false,'error':'Permission denied'},'configuration':{'problems':[{'file':"
-                                           "'/etc/synos/synd.conf','line':4,'reason':'unknown key'}]},"
-                                           "'graph_problems':['a.service needs b.service, which systemd does not know']}");
+        _cleanup_json_ Json
+                        *good = json_of("{'state':'running','journal':{'readable':true},'configuration':{'problems':[]"
+                                        "},"
+                                        "'graph_problems':[]}"),
+                        *bad = json_of("{'state':'degraded','reasons':['log stalled','no "
+                                       "journal'],'journal':{'readable':"
+                                       "false,'error':'Permission denied'},'configuration':{'problems':[{'file':"
+                                       "'/etc/synos/synd.conf','line':4,'reason':'unknown key'}]},"
+                                       "'graph_problems':['a.service needs b.service, which systemd does not know']}");
         _cleanup_(findings_done) Findings f = {}, k = {}, none = {};
 
         doctor_check_dump(&f, good);
@@ -90,7 +93,7 @@ static void test_rows(void **state) {
 }
 
 int main(void) {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(test_grants), cmocka_unit_test(test_units), cmocka_unit_test(test_dump),
-                                            cmocka_unit_test(test_rows) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(test_grants), cmocka_unit_test(test_units),
+                                            cmocka_unit_test(test_dump), cmocka_unit_test(test_rows) };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
