@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "synctl/status-view.h"
-#include "core/event.h"
 #include "synctl/ctl.h"
 #include "synctl/event-view.h"
 #include "synctl/text.h"
@@ -9,7 +8,6 @@
 #include "synctl/when.h"
 
 #define LABEL_WIDTH 12
-#define INVOCATIONS_SHOWN 4
 
 typedef struct Page {
         StrBuf *b;
@@ -173,7 +171,6 @@ static void page_next(Page *p, const Json *s) {
         _cleanup_strbuf_ StrBuf v = {};
         char clock[WHEN_MAX], ago[WHEN_MAX];
         usec_t due = json_get_time(r, "due");
-        uint64_t attempt = json_get_uint(r, "attempt", 0);
 
         if (!r)
                 return;
@@ -182,14 +179,13 @@ static void page_next(Page *p, const Json *s) {
                 return;
         }
         if (due > 0) {
-                strbuf_appendf(&v, "restart %" PRIu64 " at %s (%s)", attempt + (attempt == 0),
-                               when_clock(due, p->now, false, clock), when_age(due, p->now, ago));
+                strbuf_appendf(&v, "restart at %s (%s)", when_clock(due, p->now, false, clock),
+                               when_age(due, p->now, ago));
                 if (streq(get(r, "mode"), "slow"))
                         strbuf_append(&v, ", slow retry: the budget is spent");
-        }
-        if (!isempty(get(r, "detail"))) {
-                add(&v, v.length ? "; " : "", get(r, "detail"), "");
-        } else if (due == 0 && !streq(get(r, "phase"), "idle"))
+        } else if (!isempty(get(r, "detail")))
+                add(&v, "", get(r, "detail"), "");
+        else if (!streq(get(r, "phase"), "idle"))
                 add(&v, "", get(r, "phase"), "");
         if (v.length > 0)
                 strbuf_append(&v, "; ");
@@ -205,7 +201,8 @@ static void page_unit(Page *p, const Json *s) {
         if (!u)
                 return;
         add(&v, "", get(u, "active_state"), "");
-        add(&v, " (", get(u, "sub_state"), ")");
+        if (!streq(get(u, "sub_state"), get(u, "active_state")))
+                add(&v, " (", get(u, "sub_state"), ")");
         if (!streq(get(u, "load_state"), "loaded"))
                 add(&v, ", ", get(u, "load_state"), "");
         if (json_get_uint(u, "main_pid", 0) > 0)
@@ -271,15 +268,20 @@ static void page_grant(Page *p, const Json *s) {
         const Json *fields = json_get(s, "fields");
         _cleanup_strbuf_ StrBuf v = {};
         const char *file = NULL;
+        uint64_t line = 0;
 
         for (size_t i = 0; i < json_length(fields); i++)
-                if (streq(get(json_at(fields, i), "key"), "Supervise"))
+                if (streq(get(json_at(fields, i), "key"), "Supervise")) {
                         file = json_get_string(json_at(fields, i), "file");
+                        line = json_get_uint(json_at(fields, i), "line", 0);
+                }
         if (json_get_bool(s, "protected", false))
                 strbuf_append(&v, "no: the unit is protected, synd only observes it");
         else if (json_get_bool(s, "granted", false)) {
-                strbuf_append(&v, "yes");
-                add(&v, " (", file, ")");
+                strbuf_append(&v, "start stop restart reload reset-failed");
+                add(&v, " (by ", file, line > 0 ? "" : ")");
+                if (file && line > 0)
+                        strbuf_appendf(&v, ":%" PRIu64 ")", line);
         } else {
                 strbuf_appendf(&v, "%sno%s: synd observes it and never acts. As root: synctl adopt ",
                                term_style(p->term, STYLE_WARN), term_style(p->term, STYLE_NONE));
@@ -302,29 +304,19 @@ static void page_problems(Page *p, const Json *s) {
         }
 }
 
-/* The last invocations: when each began, how it ended. */
 static void page_events(Page *p, const Json *events) {
-        size_t n = json_length(events), shown = 0, first = n;
-
-        while (first > 0 && shown < INVOCATIONS_SHOWN * 2) {
-                first--;
-                const char *type = get(json_at(events, first), "type");
-                shown += !startswith(type, "user.");
-        }
-        bool label = true;
-        for (size_t i = first; i < n; i++) {
+        for (size_t i = 0; i < json_length(events); i++) {
                 const Json *e = json_at(events, i);
                 _cleanup_strbuf_ StrBuf v = {};
                 _cleanup_free_ char *sentence = NULL;
                 char clock[WHEN_MAX];
-                if (startswith(get(e, "type"), "user.") || event_sentence(e, &sentence) < 0)
+                if (event_sentence(e, &sentence) < 0)
                         continue;
                 Style style = event_style(e);
                 strbuf_appendf(&v, "%s %s%s%s", when_clock(json_get_time(e, "time"), p->now, true, clock),
                                style == STYLE_NONE ? "" : term_style(p->term, style), sentence,
                                style == STYLE_NONE ? "" : term_style(p->term, STYLE_NONE));
-                page_buf(p, label ? "Lately" : "", &v);
-                label = false;
+                page_buf(p, i == 0 ? "Lately" : "", &v);
         }
 }
 

@@ -194,8 +194,13 @@ static int frame_table(Frame *f, TopModel *m, usec_t now, unsigned until) {
 static void frame_events(Frame *f, const TopModel *m, unsigned n) {
         size_t have = MIN(m->n_events, (size_t) TOP_EVENTS_MAX), shown = MIN(have, (size_t) n);
 
-        for (size_t i = m->n_events - shown; i < m->n_events; i++)
-                frame_line(f, m->events[i % TOP_EVENTS_MAX] ?: "");
+        for (size_t i = m->n_events - shown; i < m->n_events; i++) {
+                _cleanup_free_ char *cut = NULL, *line = NULL;
+                /* A cut line may have lost the end of its style. */
+                if (text_shorten(f->term, m->events[i % TOP_EVENTS_MAX] ?: "", f->term->columns, &cut) >= 0 &&
+                    str_printf(&line, "%s%s", cut, term_style(f->term, STYLE_NONE)) >= 0)
+                        frame_line(f, line);
+        }
 }
 
 static int frame_page(Frame *f, TopModel *m, const char *const *lines, size_t n) {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core/event.h"
 #include "synctl/event-filter.h"
 #include "synctl/exec.h"
 #include "synctl/journal-tail.h"
@@ -9,10 +10,14 @@
 
 /* What happened to the service lately. That it cannot be asked is no reason to show nothing else. */
 static Json *lately(Ctl *c, const char *unit) {
-        static char type[][16] = { "service.*", "recovery.*", "action.*" };
-        char *types[] = { type[0], type[1], type[2], NULL };
+        /* The story in few lines: what began, how it ended, what was made of it. */
+        static const char *const types[] = {
+                EVENT_SERVICE_STARTING,  EVENT_SERVICE_STOPPED,     EVENT_SERVICE_FAILED,
+                EVENT_SERVICE_RECOVERED, EVENT_SERVICE_MAINTENANCE, EVENT_RECOVERY_BUDGET_SPENT,
+                EVENT_RECOVERY_WAITING,  EVENT_ACTION_REFUSED,      NULL,
+        };
         char *units[] = { (char *) unit, NULL };
-        const EventSelection s = { .services = units, .types = types, .newest = true, .limit = 8 };
+        const EventSelection s = { .services = units, .types = (char **) types, .newest = true, .limit = 8 };
         _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
         Json *events = NULL;
 

@@ -18,22 +18,15 @@ static const char *get(const Json *o, const char *key) {
         return json_get_string(o, key) ?: "";
 }
 
-/* A line of the tree: branches in front, wrapped lines below the text. */
-static void put(Why *w, size_t depth, const char *branch, Style style, const char *text) {
-        _cleanup_free_ char *clean = NULL;
-        size_t indent = depth == 0 ? 0 : 3 * (depth - 1) + 3;
+/* A line of the tree: branches in front, wrapped lines below the text. text is clean, and may hold styles. */
+static void put(Why *w, size_t depth, const char *branch, const char *text) {
+        size_t indent = 3 * depth;
 
-        if (text_clean(text, &clean) < 0)
-                return;
         for (size_t i = 1; i < depth; i++)
                 strbuf_append(w->b, "   ");
         if (depth > 0)
                 strbuf_appendf(w->b, "%s ", branch);
-        if (style != STYLE_NONE)
-                strbuf_append(w->b, term_style(w->term, style));
-        text_wrap(w->b, clean, w->full ? 0 : w->term->columns, indent);
-        if (style != STYLE_NONE)
-                strbuf_append(w->b, term_style(w->term, STYLE_NONE));
+        text_wrap(w->b, text, w->full ? 0 : w->term->columns, indent);
         strbuf_append(w->b, "\n");
 }
 
@@ -49,10 +42,8 @@ static void leaves_done(Leaves *l) {
 }
 
 static void leaf(Leaves *l, StrBuf *b) {
-        char *text = NULL;
-
-        if (l->n < LEAVES_MAX && b->length > 0 && strbuf_finish(b, &text) >= 0)
-                l->text[l->n++] = text;
+        if (l->n < LEAVES_MAX && b->length > 0 && text_clean(b->data, l->text + l->n) >= 0)
+                l->n++;
         strbuf_done(b);
         *b = (StrBuf){};
 }
@@ -146,32 +137,38 @@ static void collect(Leaves *l, const Json *event) {
                 leaf_plain(l, d, "via", "via ");
 }
 
-static void put_event(Why *w, const Json *event, size_t depth, const Json *cause) {
-        _cleanup_free_ char *sentence = NULL, *line = NULL;
-        Leaves l = {};
+/* "[14:03:12.231, seq 88121, 27ms after its cause]" */
+static void add_when(const Why *w, StrBuf *b, const Json *event, const Json *cause) {
         char clock[WHEN_MAX], span[WHEN_MAX];
         usec_t at = json_get_time(event, "time"), before = cause ? json_get_time(cause, "time") : 0;
-        const char *origin = json_get_string(json_get(event, "data"), "origin");
 
-        if (event_sentence(event, &sentence) < 0)
-                return;
-        const char *name = json_get_string(event, "service") ?: get(event, "unit");
+        strbuf_appendf(b, " %s[%s, seq %" PRIu64, term_style(w->term, STYLE_DIM), when_clock(at, w->now, true, clock),
+                       json_get_uint(event, "seq", 0));
+        if (before > 0 && at >= before + USEC_PER_MSEC)
+                strbuf_appendf(b, ", %s after its cause", when_span(at - before, span));
+        if (!cause && streq(get(json_get(event, "data"), "origin"), "live"))
+                strbuf_append(b, ", seen live");
+        strbuf_appendf(b, "]%s", term_style(w->term, STYLE_NONE));
+}
+
+static void put_event(Why *w, const Json *event, size_t depth, const Json *cause) {
+        _cleanup_free_ char *sentence = NULL, *name = NULL;
         _cleanup_strbuf_ StrBuf b = {};
-        strbuf_appendf(&b, "%s%s%s", name, *name ? ": " : "", sentence);
-        strbuf_appendf(&b, "   %s  seq %" PRIu64, when_clock(at, w->now, true, clock), json_get_uint(event, "seq", 0));
-        if (before > 0 && at >= before)
-                strbuf_appendf(&b, ", %s after its cause", when_span(at - before, span));
-        if (origin && streq(origin, "live") && !cause)
-                strbuf_append(&b, ", seen live");
-        else if (origin && streq(origin, "backfilled"))
-                strbuf_append(&b, ", from the journal");
-        if (strbuf_finish(&b, &line) < 0)
+        Leaves l = {};
+        Style style = event_style(event);
+
+        if (event_sentence(event, &sentence) < 0 ||
+            text_clean(json_get_string(event, "service") ?: get(event, "unit"), &name) < 0)
                 return;
-        put(w, depth, term_glyph(w->term, GLYPH_TREE_RIGHT), event_style(event), line);
+        strbuf_appendf(&b, "%s%s", name, *name ? ": " : "");
+        strbuf_appendf(&b, "%s%s%s", style == STYLE_NONE ? "" : term_style(w->term, style), sentence,
+                       style == STYLE_NONE ? "" : term_style(w->term, STYLE_NONE));
+        add_when(w, &b, event, cause);
+        put(w, depth, term_glyph(w->term, GLYPH_TREE_RIGHT), b.data ?: "");
         collect(&l, event);
         for (size_t i = 0; i < l.n; i++)
                 put(w, depth + 1, term_glyph(w->term, i + 1 == l.n && !cause ? GLYPH_TREE_RIGHT : GLYPH_TREE_BRANCH),
-                    STYLE_NONE, l.text[i]);
+                    l.text[i]);
         leaves_done(&l);
 }
 
