@@ -8,8 +8,15 @@
 /* wcwidth() needs an UTF-8 locale; loading one costs more than the rest of a short run, so it waits for the first
  * character beyond ASCII. C.UTF-8 is always there (Debian builds it into libc). */
 static int wide_width(uint32_t c) {
+        /* Latin letters, and the symbols and tree branches of our own. */
+        static const uint32_t known[] = { 0x2026, 0x2192, 0x2502, 0x2514, 0x251c, 0x2500, 0x25b2, 0x25cb, 0x25cf };
         static bool ready;
 
+        if (c > 0xad && c < 0x300)
+                return 1;
+        for (size_t i = 0; i < ELEMENTSOF(known); i++)
+                if (known[i] == c)
+                        return 1;
         if (!ready) {
                 if (!setlocale(LC_CTYPE, "") || !streq(nl_langinfo(CODESET), "UTF-8"))
                         (void) setlocale(LC_CTYPE, "C.UTF-8");
