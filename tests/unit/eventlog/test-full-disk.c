@@ -66,12 +66,19 @@ static uint64_t append_some(Fixture *f, int n) {
         return last;
 }
 
-static bool is_stalled(Fixture *f, uint64_t n) {
-        return f->n_stalled >= n;
-}
-
 static bool is_stalled_or_durable(Fixture *f, uint64_t seq) {
         return f->n_stalled > f->n_resumed || f->durable >= seq;
+}
+
+/* Appends until nothing more goes in (old blocks of the files may have room for a while); the last number. */
+static uint64_t append_until_stalled(Fixture *f) {
+        uint64_t last;
+
+        do {
+                last = append_some(f, 500);
+                fixture_wait(f, is_stalled_or_durable, last);
+        } while (f->n_stalled == f->n_resumed);
+        return last;
 }
 
 static bool is_resumed(Fixture *f, uint64_t n) {
@@ -103,8 +110,8 @@ static void stalls_once_and_goes_on(void **state) {
         fixture_wait_durable(f, before);
         for (unsigned round = 1; round <= 2; round++) {
                 fill_disk();
-                uint64_t last = append_some(f, 2000);
-                fixture_wait(f, is_stalled, round);
+                uint64_t last = append_until_stalled(f);
+                assert_int_equal(f->n_stalled, round);
                 assert_int_equal(f->last_error, -ENOSPC);
                 /* It tries again by itself, shows life, and keeps what waits. */
                 eventlog_stats(f->log, &s);
@@ -140,23 +147,22 @@ static void the_queue_is_bounded_while_stalled(void **state) {
         fixture_open(f);
         fixture_wait_durable(f, append_some(f, 10));
         fill_disk();
-        uint64_t high = append_some(f, 500);
+        uint64_t high = append_until_stalled(f);
         /* All of these are let go of, but for the newest. */
         for (int i = 0; i < 5000; i++)
                 fixture_append(f, "test.event", NULL, PRIORITY_NORMAL, &r);
-        fixture_wait(f, is_stalled, 1);
         uint64_t last = append_some(f, 100);
         eventlog_put(f->log, "budget", "{\"n\":9}");
         eventlog_stats(f->log, &s);
         assert_true(s.queued_events <= 1001);
-        assert_true(s.dropped >= 4500);
+        assert_true(s.dropped >= 4000);
         free_disk();
         fixture_wait_durable(f, last);
 
         /* Every important event is there, the markers account for all that is missing. */
         char sql[256];
         snprintf(sql, sizeof(sql), "SELECT count(*) FROM events WHERE priority = 8 AND type = 'test.event'");
-        assert_int_equal(file_int(f->path, sql), 610);
+        assert_int_equal(file_int(f->path, sql), (int64_t) high + 100);
         snprintf(sql, sizeof(sql),
                  "SELECT sum(CASE type WHEN 'log.truncated' THEN json_extract(json, '$.count') ELSE 1 END)"
                  " FROM events");
@@ -164,7 +170,6 @@ static void the_queue_is_bounded_while_stalled(void **state) {
         assert_int_equal(file_int(f->path, "SELECT sum(json_extract(json, '$.count')) FROM events"
                                            " WHERE type = 'log.truncated'"),
                          (int64_t) s.dropped);
-        assert_true(high < last);
         assert_int_equal(file_int(f->path, "SELECT count(*) FROM state WHERE json = '{\"n\":9}'"), 1);
 }
 
@@ -176,8 +181,7 @@ static void close_while_stalled(void **state) {
         uint64_t durable = append_some(f, 100);
         fixture_wait_durable(f, durable);
         fill_disk();
-        append_some(f, 2000);
-        fixture_wait(f, is_stalled, 1);
+        append_until_stalled(f);
         durable = eventlog_durable_seq(f->log);
         usec_t start = monotonic_now();
         fixture_close(f);
@@ -197,8 +201,7 @@ static void room_during_close_is_used(void **state) {
         fixture_open(f);
         fixture_wait_durable(f, append_some(f, 100));
         fill_disk();
-        uint64_t last = append_some(f, 2000);
-        fixture_wait(f, is_stalled, 1);
+        uint64_t last = append_until_stalled(f);
         free_disk();
         fixture_close(f);
         assert_all_there(f, last);

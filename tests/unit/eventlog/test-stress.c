@@ -3,13 +3,6 @@
  * retention with sinks, pokes; then closing in the middle of it. */
 #include "fixture.h"
 
-/* SQLite and json-c are not built for ThreadSanitizer, which so does not see their atomic operations and barriers (the
- * WAL index is shared memory on purpose). What our own code does stays watched. */
-const char *__tsan_default_suppressions(void);
-__attribute__((visibility("default"))) const char *__tsan_default_suppressions(void) {
-        return "called_from_lib:libsqlite3.so\ncalled_from_lib:libjson-c.so\n";
-}
-
 enum { STEPS = 6000, SLOTS = 40 };
 
 static EventQuery *slots[SLOTS];
