@@ -95,6 +95,6 @@ int damage_salvage(const char *moved, Store *s, uint64_t *ret_last_seq) {
         r = store_end(s, r);
         if (r < 0)
                 return r;
-        *ret_last_seq = (uint64_t) MAX(last, 0);
+        *ret_last_seq = last > 0 && (uint64_t) last <= STORE_SEQ_MAX ? (uint64_t) last : 0;
         return 0;
 }

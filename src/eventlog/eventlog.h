@@ -18,7 +18,8 @@ typedef struct EventLogConfig {
 } EventLogConfig;
 
 /* Opens or creates, checks and upgrades the schema (synchronous: only at start). A damaged file is moved aside as
- * "<path>.damaged-<time>", reported by ret_damaged (may be NULL) and a new one is begun. The highest number goes to seq.
+ * "<path>.damaged-<time>", reported by ret_damaged (may be NULL) and a new one is begun, with the state, cursors and sinks
+ * that could still be read. The highest number goes to seq; after damage it is higher than all numbers used before.
  * -EROFS, -EACCES, -ENOSPC (cannot even start), -EPROTONOSUPPORT (schema newer than we are), -EBUSY (another process has
  * this log open). */
 int eventlog_open(const EventLogConfig *config, SeqAlloc *seq, EventLog **ret, char **ret_damaged);

@@ -33,6 +33,7 @@ static const char *const stmt_sql[_STORE_STMT_MAX] = {
         [STMT_SCAN] = "SELECT seq, priority, type = '" EVENT_LOG_TRUNCATED "', time FROM events"
                       " WHERE seq > ?1 AND seq < ?2 ORDER BY seq LIMIT ?3",
         [STMT_UPDATE_MARKER] = "UPDATE events SET json = ?2 WHERE seq = ?1",
+        [STMT_SEQ_FLOOR] = "INSERT OR REPLACE INTO meta VALUES('seq_floor', ?1)",
         [STMT_FIRST_SEQ] = "SELECT min(seq) FROM events",
 };
 
@@ -69,12 +70,14 @@ static int on_wal(void *userdata, sqlite3 *db, const char *name, int frames) {
 
 /* What the file knows: the numbers in use, and the latest time up to the last of them. */
 static int store_load(Store *s) {
-        int64_t first, last, page_size, mark, max_time, rest, since;
+        int64_t first, last, floor, page_size, mark, max_time, rest, since;
         _cleanup_free_ char *sql = NULL;
 
         int r = db_get_int64(s->db, "SELECT min(seq) FROM events", &first);
         if (r >= 0)
                 r = db_get_int64(s->db, "SELECT max(seq) FROM events", &last);
+        if (r >= 0)
+                r = db_get_int64(s->db, "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'seq_floor'", &floor);
         if (r >= 0)
                 r = db_get_int64(s->db, "PRAGMA page_size", &page_size);
         if (r >= 0)
@@ -93,8 +96,10 @@ static int store_load(Store *s) {
                 r = db_get_int64(s->db, sql, &since);
         if (r < 0)
                 return r;
+        if (first < 0 || last < 0 || (uint64_t) last > STORE_SEQ_MAX)
+                return -EUCLEAN;
         s->first_seq = (uint64_t) first;
-        s->last_seq = (uint64_t) last;
+        s->last_seq = (uint64_t) MAX(last, floor);
         s->page_size = (uint64_t) page_size;
         s->max_time = (usec_t) MAX(max_time, rest);
         s->since_mark = (unsigned) MIN(since, TIME_MARK_EVERY);
@@ -264,14 +269,15 @@ int store_commit(Store *s, const ItemList *batch, uint64_t *ret_refused) {
         return 0;
 }
 
-int store_checkpoint(Store *s, bool eager) {
-        int in_wal = 0, done = 0;
-        int threshold = s->checkpoint_after;
+bool store_wants_checkpoint(const Store *s) {
+        /* One that was held up (see below) is not tried again before its time. */
+        return s->wal_frames >=
+               (s->checkpoint_after == CHECKPOINT_FRAMES ? CHECKPOINT_EAGER_FRAMES : s->checkpoint_after);
+}
 
-        if (eager && threshold == CHECKPOINT_FRAMES)
-                threshold = CHECKPOINT_EAGER_FRAMES;
-        if (s->wal_frames < threshold)
-                return 0;
+int store_checkpoint_now(Store *s) {
+        int in_wal = 0, done = 0;
+
         int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_wal, &done);
         if (rc == SQLITE_OK && in_wal == done) {
                 /* Complete: the next commit begins the WAL anew. */
@@ -280,8 +286,25 @@ int store_checkpoint(Store *s, bool eager) {
                 return 0;
         }
         /* A reader holds it up (or the disk is full): not at every commit again. */
-        s->checkpoint_after = s->wal_frames + CHECKPOINT_EAGER_FRAMES;
+        s->checkpoint_after = MAX(s->wal_frames + CHECKPOINT_EAGER_FRAMES, (int) CHECKPOINT_FRAMES);
         return rc == SQLITE_BUSY ? 0 : db_error(s->db, rc);
+}
+
+int store_checkpoint(Store *s, bool eager) {
+        if (eager ? !store_wants_checkpoint(s) : s->wal_frames < s->checkpoint_after)
+                return 0;
+        return store_checkpoint_now(s);
+}
+
+int store_set_seq_floor(Store *s, uint64_t floor) {
+        sqlite3_stmt *stmt = store_stmt(s, STMT_SEQ_FLOOR);
+
+        (void) sqlite3_bind_int64(stmt, 1, (int64_t) floor);
+        int r = store_run(s, stmt);
+        if (r < 0)
+                return r;
+        s->last_seq = MAX(s->last_seq, floor);
+        return 0;
 }
 
 static int store_pragma(Store *s, StoreStmt which, uint64_t *ret) {

@@ -27,6 +27,7 @@ typedef enum StoreStmt {
         STMT_SCAN,
         STMT_UPDATE_MARKER,
         STMT_FIRST_SEQ,
+        STMT_SEQ_FLOOR,
         _STORE_STMT_MAX,
 } StoreStmt;
 
@@ -52,8 +53,16 @@ int store_write(Store *s, const Item *i);
 int store_begin(Store *s);
 int store_end(Store *s, int error);
 
+/* Numbers beyond this one are not ours: they come from damage. JSON readers need them to fit in a double, too. */
+#define STORE_SEQ_MAX ((UINT64_C(1) << 53) - 1)
+
 /* Copies the WAL into the file if enough waits there; eager: the writer has nothing else to do. */
 int store_checkpoint(Store *s, bool eager);
+int store_checkpoint_now(Store *s);
+/* True if an eager checkpoint would do something. */
+bool store_wants_checkpoint(const Store *s);
+/* Remembers that numbers up to this one are used, though no event here has them. */
+int store_set_seq_floor(Store *s, uint64_t floor);
 /* Bytes that hold data, and bytes of the file. */
 int store_size(Store *s, uint64_t *ret_used, uint64_t *ret_total);
 

@@ -13,6 +13,7 @@ enum {
         RETENTION_BYTES = 256 * 1024,
 };
 #define RETRY_USEC USEC_PER_SEC
+#define QUIET_USEC (50 * USEC_PER_MSEC)
 #define MAINTAIN_USEC USEC_PER_MINUTE
 #define DEFAULT_MAX_EVENTS 65536
 #define DEFAULT_MAX_BYTES (16 * 1024 * 1024)
@@ -60,7 +61,13 @@ static int writer_replace_file(Writer *w, char **ret_damaged) {
         r = damage_salvage(moved, &w->store, &last);
         if (r < 0)
                 return r;
-        w->store.last_seq = MAX(before, last);
+        /* Nothing is known of the numbers in use: the clock gives one that no count of events comes near, and a later one
+         * if that ever happens again. (In 2026 about 1.8e15 microseconds; a double counts to 9e15.) */
+        if (before == 0 && last == 0)
+                last = MIN(realtime_now(), (usec_t) STORE_SEQ_MAX / 2);
+        r = store_set_seq_floor(&w->store, MAX(before, last));
+        if (r < 0)
+                return r;
         *ret_damaged = TAKE_PTR(moved);
         return 0;
 }
@@ -171,6 +178,9 @@ static void writer_commit(Writer *w) {
         int r = writer_try(w, &refused);
         if (r < 0) {
                 w->failed_commits++;
+                /* A checkpoint may need no new blocks, and lets the next try write over the old ones of the WAL. */
+                if (r == -ENOSPC && w->store.db)
+                        (void) store_checkpoint_now(&w->store);
                 w->retry_at = monotonic_now() + RETRY_USEC;
                 writer_set_error(w, r);
                 return;
@@ -194,13 +204,14 @@ static void writer_commit(Writer *w) {
 }
 
 /* Between two commits. Failures are not the writer's state: what is on disk stays there, and a commit will tell. */
-static void writer_maintain(Writer *w, bool idle) {
+static void writer_maintain(Writer *w) {
         usec_t now = monotonic_now();
         bool more = false;
 
         if (!w->store.db)
                 return;
-        (void) store_checkpoint(&w->store, idle);
+        (void) store_checkpoint(&w->store, w->quiet_at > 0 && now >= w->quiet_at);
+        w->quiet_at = store_wants_checkpoint(&w->store) ? now + QUIET_USEC : 0;
         if (w->bytes_since_retention < RETENTION_BYTES && now < w->maintain_at)
                 return;
         (void) retention_turn(&w->retention, &w->store, realtime_now(), &more);
@@ -213,8 +224,21 @@ static void writer_maintain(Writer *w, bool idle) {
         }
 }
 
+/* When something is due even if nothing comes in. */
+static usec_t writer_due(const Writer *w) {
+        usec_t due = w->maintain_at;
+
+        if (w->quiet_at > 0)
+                due = MIN(due, w->quiet_at);
+        if (w->batch.n > 0)
+                due = MIN(due, w->retry_at);
+        if (w->closing)
+                due = MIN(due, w->closing_until);
+        return due;
+}
+
 /* Waits for work: 1 commit, 0 maintenance only, -ESHUTDOWN the end. */
-static int writer_wait(Writer *w, bool *ret_idle) {
+static int writer_wait(Writer *w) {
         int result = 0;
 
         pthread_mutex_lock(&w->lock);
@@ -231,31 +255,25 @@ static int writer_wait(Writer *w, bool *ret_idle) {
                         result = -ESHUTDOWN;
                         break;
                 }
-                if (w->poked || now >= w->maintain_at)
+                usec_t due = writer_due(w);
+                if (w->poked || now >= due)
                         break;
-                usec_t until = w->maintain_at;
-                if (w->batch.n > 0)
-                        until = MIN(until, w->retry_at);
-                if (w->closing)
-                        until = MIN(until, w->closing_until);
-                thread_wait_until(&w->wake, &w->lock, until);
+                thread_wait_until(&w->wake, &w->lock, due);
         }
         w->poked = false;
-        *ret_idle = w->queue.ready.n == 0;
         pthread_mutex_unlock(&w->lock);
         return result;
 }
 
 static void *writer_main(void *userdata) {
         Writer *w = userdata;
-        bool idle;
         int r;
 
-        while ((r = writer_wait(w, &idle)) >= 0) {
+        while ((r = writer_wait(w)) >= 0) {
                 if (r > 0)
                         writer_commit(w);
                 /* After the commit, so that a lone event is on disk before anything else is done. */
-                writer_maintain(w, idle);
+                writer_maintain(w);
                 w->progress++;
         }
         store_close(&w->store);

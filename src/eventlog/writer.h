@@ -31,6 +31,7 @@ typedef struct Writer {
         Retention retention;
         ItemList batch;
         usec_t retry_at, maintain_at;
+        usec_t quiet_at; /* when a checkpoint may be thought to disturb nobody; 0: none is wanted */
         uint64_t bytes_since_retention;
         unsigned n_damaged;
         pthread_t thread;

@@ -75,12 +75,31 @@ static void assert_begun_anew(Fixture *f, off_t size) {
 static void overwritten_header(void **state) {
         Fixture *f = *state;
 
-        fill(f, 100);
+        uint64_t last = fill(f, 100);
+
         fixture_close(f);
         off_t size = file_size(f->path);
         overwrite(f->path, 0, 100, 0xa5);
         fixture_open(f);
+        assert_true(f->seq.last > last);
+        assert_int_equal(eventlog_durable_seq(f->log), f->seq.last);
+        /* Also when the next process comes before the next event. */
+        last = f->seq.last;
+        _cleanup_free_ char *damaged = TAKE_PTR(f->damaged);
+        fixture_close(f);
+        fixture_open(f);
+        assert_null(f->damaged);
+        assert_int_equal(f->seq.last, last);
+        f->damaged = TAKE_PTR(damaged);
         assert_begun_anew(f, size);
+        /* And again: the numbers still rise. */
+        last = fill(f, 100);
+        fixture_close(f);
+        overwrite(f->path, 0, 100, 0xa5);
+        fixture_open(f);
+        assert_non_null(f->damaged);
+        assert_true(f->seq.last >= last);
+        assert_true(f->seq.last < UINT64_C(1) << 53);
 }
 
 static void not_a_database(void **state) {
