@@ -12,6 +12,8 @@
 #define LOOK_MAX_USEC (500 * USEC_PER_MSEC)
 #define REOPEN_MIN_USEC (1 * USEC_PER_SEC)
 #define REOPEN_MAX_USEC (30 * USEC_PER_SEC)
+/* Files came or went: opened again when all was read, so that directories that are new are found too; not more often. */
+#define REOPEN_INTERVAL_USEC (10 * USEC_PER_SEC)
 /* After a long pause the kernel may have dropped what it wanted to tell of new files. */
 #define PAUSE_REOPEN_USEC (10 * USEC_PER_SEC)
 /* Below the bus: what the signals tell is told first. */
@@ -31,6 +33,8 @@ struct JournalReader {
         bool position_due; /* the cursor was set by seeking and was not told yet */
         bool this_boot_only; /* the cursor was lost: pass over older boots */
         bool told_caught_up; /* nothing new since caught_up */
+        bool invalidated; /* files came or went since it was opened */
+        usec_t opened; /* boottime of the last success, 0 = never */
         unsigned stuck, failures; /* errors without progress; failed attempts to open */
         usec_t paused_since; /* boottime, 0 = not paused */
         usec_t look_until; /* boottime, 0 = not looking */
@@ -124,8 +128,9 @@ static int reader_read_entries(JournalReader *j, unsigned *ret, bool *ret_corrup
         r = sd_journal_process(j->journal);
         if (r < 0)
                 return r;
-        /* NOP, APPEND and INVALIDATE all mean the same here: see whether there is a next entry. A new file appears in the
-         * iteration by itself, at its place. */
+        /* All answers mean that there may be a next entry; a new file appears in the iteration by itself, at its place. */
+        if (r == SD_JOURNAL_INVALIDATE)
+                j->invalidated = true;
         while (*ret < BITE_MAX && !j->paused_since) {
                 r = sd_journal_next(j->journal);
                 if (r <= 0)
@@ -163,7 +168,14 @@ static int reader_bite(JournalReader *j) {
         return (int) n;
 }
 
+/* Closes and opens at the cursor, from the loop. */
+static void reader_reopen(JournalReader *j, usec_t boottime) {
+        reader_close(j);
+        (void) reader_arm(j->timer, boottime);
+}
+
 static void reader_caught_up(JournalReader *j) {
+        usec_t now = boottime_now();
         uint64_t timeout;
 
         if (!j->told_caught_up) {
@@ -173,11 +185,16 @@ static void reader_caught_up(JournalReader *j) {
                 if (j->handler->caught_up)
                         j->handler->caught_up(j, j->userdata);
         }
+        if (j->paused_since)
+                return;
+        if (j->invalidated && now >= j->opened + REOPEN_INTERVAL_USEC)
+                return reader_reopen(j, now);
+        if (j->invalidated)
+                (void) reader_arm(j->timer, j->opened + REOPEN_INTERVAL_USEC);
         /* On network file systems inotify tells nothing; sd-journal then asks to be called again. The clock is
          * CLOCK_MONOTONIC. */
-        if (j->journal && sd_journal_get_timeout(j->journal, &timeout) >= 0 && timeout != UINT64_MAX)
-                (void) reader_arm(j->timer,
-                                  usec_add(boottime_now(), MAX(usec_sub(timeout, monotonic_now()), USEC_PER_SEC)));
+        else if (sd_journal_get_timeout(j->journal, &timeout) >= 0 && timeout != UINT64_MAX)
+                (void) reader_arm(j->timer, usec_add(now, MAX(usec_sub(timeout, monotonic_now()), USEC_PER_SEC)));
 }
 
 static void reader_dispatch(JournalReader *j) {
@@ -272,6 +289,22 @@ static int reader_seek_boot(JournalReader *j, usec_t after) {
         return r < 0 ? sd_journal_seek_head(j->journal) : 0;
 }
 
+/* Behind everything: a first start has no history of its own. */
+static int reader_seek_tail(JournalReader *j) {
+        int r;
+
+        r = sd_journal_seek_tail(j->journal);
+        if (r < 0)
+                return r;
+        r = sd_journal_previous(j->journal);
+        if (r < 0)
+                return r;
+        if (r == 0) /* no entry yet: all that come are new */
+                return sd_journal_seek_head(j->journal);
+        j->position_due = true;
+        return reader_save_cursor(j);
+}
+
 static int reader_seek_cursor(JournalReader *j) {
         usec_t t = j->cursor_time;
         int r;
@@ -289,29 +322,17 @@ static int reader_seek_cursor(JournalReader *j) {
 
         if (t == 0 && cursor_realtime(j->cursor, &t) < 0)
                 t = 0;
-        reader_problem(j, -ENODATA, "The journal no longer has the entry read last, going on behind it");
+        /* What we read ourselves may go; at a start it may be that more than that is gone. */
+        if (j->opened > 0 && t > realtime_now())
+                return reader_seek_tail(j);
+        if (j->opened == 0)
+                reader_problem(j, -ENODATA, "The journal no longer has the entry read last, going on behind it");
         return reader_seek_boot(j, t);
 }
 
-/* Behind everything: a first start has no history of its own. */
-static int reader_seek_tail(JournalReader *j) {
-        int r;
-
-        r = sd_journal_seek_tail(j->journal);
-        if (r < 0)
-                return r;
-        r = sd_journal_previous(j->journal);
-        if (r < 0)
-                return r;
-        if (r == 0) /* no entry yet: all that come are new */
-                return sd_journal_seek_head(j->journal);
-        j->position_due = true;
-        return reader_save_cursor(j);
-}
-
 static int reader_seek(JournalReader *j) {
-        if (!j->cursor)
-                return reader_seek_tail(j);
+        if (!j->cursor) /* there was no entry at the start */
+                return j->opened == 0 ? reader_seek_tail(j) : sd_journal_seek_head(j->journal);
         /* What cannot be read twice at the same place is jumped over, further each time. */
         if (j->stuck >= 2 && j->stuck < 20 && j->cursor_time > 0)
                 return sd_journal_seek_realtime_usec(j->journal, j->cursor_time + (USEC_PER_MSEC << j->stuck));
@@ -381,7 +402,10 @@ static int reader_open(JournalReader *j) {
         if (r < 0)
                 return r;
         j->failures = 0;
-        j->told_caught_up = false;
+        j->invalidated = false;
+        if (j->opened == 0)
+                j->told_caught_up = false;
+        j->opened = boottime_now();
         reader_schedule(j);
         return 0;
 }
@@ -488,6 +512,5 @@ void journal_reader_pause(JournalReader *j, bool pause) {
                 reader_schedule(j);
                 return;
         }
-        reader_close(j);
-        (void) reader_arm(j->timer, boottime_now());
+        reader_reopen(j, boottime_now());
 }

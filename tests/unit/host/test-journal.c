@@ -474,6 +474,29 @@ static void test_corrupt(void **state) {
         wait_until(r, &r->n_told, 2);
 }
 
+/* What was read may be removed under the reader; what comes is still told, once. */
+static void test_vacuum(void **state) {
+        Rig *r = *state;
+        _cleanup_free_ char *path = NULL;
+
+        write_starts(r, "a", 5);
+        open_reader(r, LOST_CURSOR);
+        wait_until(r, &r->n_caught_up, 1);
+        assert_int_equal(r->n_told, 5);
+        r->n_problems = 0;
+        assert_return_code(str_printf(&path, "%s/a.journal", r->dir), 0);
+        assert_return_code(unlink(path), errno);
+        write_starts(r, "b", 3);
+        wait_until(r, &r->n_told, 8);
+        /* And after a pause. */
+        journal_reader_pause(r->reader, true);
+        write_starts(r, "b", 2);
+        journal_reader_pause(r->reader, false);
+        wait_until(r, &r->n_told, 10);
+        assert_int_equal(r->n_told, 10);
+        assert_int_equal(r->n_problems, 0);
+}
+
 static void test_no_directory(void **state) {
         static const JournalHandler handler = { .fact = on_fact };
         Rig *r = *state;
@@ -485,9 +508,9 @@ static void test_no_directory(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-                TEST(test_facts),   TEST(test_source_time),  TEST(test_first_start), TEST(test_empty),
-                TEST(test_bites),   TEST(test_pause),        TEST(test_look),        TEST(test_lost_cursor),
-                TEST(test_corrupt), TEST(test_no_directory),
+                TEST(test_facts),   TEST(test_source_time), TEST(test_first_start),  TEST(test_empty),
+                TEST(test_bites),   TEST(test_pause),       TEST(test_look),         TEST(test_lost_cursor),
+                TEST(test_corrupt), TEST(test_vacuum),      TEST(test_no_directory),
         };
 
         if (access(JOURNAL_REMOTE, X_OK) < 0) {
