@@ -157,7 +157,7 @@ host_follow() {
 }
 
 wait_for() {
-        local limit=$1 end=$((SECONDS + $1 + 1)) line fd pid rc=1
+        local limit=$1 end=$((SECONDS + $1 + 1)) fd pid rc=1
         shift
         "$@" >/dev/null 2>&1 && return 0
         coproc host_follow "$limit"
@@ -169,7 +169,7 @@ wait_for() {
                         break
                 fi
                 # one event, or half a second; then all that have come meanwhile
-                IFS= read -r -t 0.5 -u "$fd" line && while IFS= read -r -t 0.001 -u "$fd" line; do :; done
+                read -r -t 0.5 -u "$fd" _ && while read -r -t 0.001 -u "$fd" _; do :; done
         done
         exec {fd}<&-
         kill "$pid" 2>/dev/null

@@ -56,8 +56,11 @@ class Base:
     self.path = os.path.join(state.bases, self.name)
 
   def hash(self):
-    inputs = json.dumps([self.suite, self.kind, self.packages, self.recipe, V1_INIT, MASKED])
-    return hashlib.sha256(inputs.encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(self.inputs()).encode()).hexdigest()[:12]
+
+  def inputs(self):
+    """All that the result depends on, besides the versions in the archive."""
+    return [self.suite, self.kind, self.packages, self.recipe, V1_INIT, MASKED]
 
   @property
   def root(self):

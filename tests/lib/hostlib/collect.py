@@ -2,7 +2,7 @@
 """Find and remove what killed runs left behind."""
 import os
 
-from . import cgroup, common, container, network
+from . import cgroup, common, container, network, vm
 from .common import Process
 
 
@@ -14,6 +14,9 @@ def garbage(state, everything=False, bases=False):
       yield f'host {name}'
     elif h.status() == 'dirty' and h.power_cut(only_if=lambda h: h.status() == 'dirty'):
       yield f'processes of {name}, whose systemd-nspawn was killed'
+  for name in vm.names(state):
+    if vm.Vm(state, name).destroy(only_if=None if everything else orphaned):
+      yield f'machine {name}'
   for net in network.names(state):
     if everything or orphaned_owner(network.load(state, net).get('owner')):
       network.down(state, net)
@@ -57,6 +60,7 @@ def strays(state):
 
 def unused_bases(state):
   used = {container.Container(state, n).data.get('base') for n in container.names(state)}
+  used |= {vm.Vm(state, n).data.get('base') for n in vm.names(state)}
   for name in sorted(os.listdir(state.bases)):
     path = os.path.join(state.bases, name)
     if path not in used and not name.endswith(('.new', '.new.log')):
