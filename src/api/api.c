@@ -114,11 +114,42 @@ static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (r < 0)
                 return r;
         /* The D-Bus specification: 1 primary owner, 2 in queue, 3 exists, 4 already owner. */
-        if (IN_SET(answer, 1U, 4U))
+        if (IN_SET(answer, 1U, 4U)) {
                 a->named = true;
-        else
+                log_debug("The bus name %s is ours.", API_BUS_NAME);
+        } else
                 log_error("Another process owns the bus name %s, so that nobody can reach us.", API_BUS_NAME);
         return 1;
+}
+
+static int request_name(Api *a) {
+        a->name_slot = sd_bus_slot_unref(a->name_slot);
+        /* DO_NOT_QUEUE: nobody may take the name from us, and we wait for nobody to leave it. */
+        return sd_bus_call_method_async(a->bus, &a->name_slot, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                        "org.freedesktop.DBus", "RequestName", on_name, a, "su", API_BUS_NAME, 4U);
+}
+
+/* The bus sends this signal when it has read its configuration again. While a package is installed it may have read our
+ * policy before the user that the policy names existed. */
+static int on_bus_reloaded(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Api *a = userdata;
+        int r;
+
+        if (a->named)
+                return 0;
+        r = request_name(a);
+        if (r < 0)
+                (void) log_error_errno(r, "Cannot ask for the bus name again: %m");
+        return 0;
+}
+
+static int watch_bus_reload(Api *a) {
+        sd_bus_slot *slot = NULL;
+        int r;
+
+        r = sd_bus_match_signal_async(a->bus, &slot, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                      "ActivatableServicesChanged", on_bus_reloaded, NULL, a);
+        return r < 0 ? r : api_add_slot(a, slot);
 }
 
 static void drop_bus(Api *a) {
@@ -149,11 +180,10 @@ int api_set_bus(Api *a, sd_bus *bus) {
                 r = dbus_service_add(a);
         if (r >= 0)
                 r = dbus_log_control_add(a);
-        /* DO_NOT_QUEUE: nobody may take the name from us, and we wait for nobody to leave it. */
         if (r >= 0)
-                r = sd_bus_call_method_async(bus, &a->name_slot, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                                             "org.freedesktop.DBus", "RequestName", on_name, a, "su", API_BUS_NAME,
-                                             4U);
+                r = watch_bus_reload(a);
+        if (r >= 0)
+                r = request_name(a);
         if (r < 0)
                 drop_bus(a);
         return MIN(r, 0);
