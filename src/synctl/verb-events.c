@@ -13,6 +13,7 @@ typedef struct Show {
         Ctl *c;
         sd_event *event;
         usec_t until;
+        uint32_t left; /* --follow ends after so many more; UINT32_MAX = never */
         int status;
 } Show;
 
@@ -68,6 +69,19 @@ static int list_forward(Show *s, EventSelection *sel, StrBuf *b) {
         return 0;
 }
 
+/* The number of the newest event of all: what comes after it is new. */
+static int ask_newest(Ctl *c, uint64_t *ret) {
+        EventSelection newest = { .newest = true, .limit = 1 };
+        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+        _cleanup_json_ Json *page = NULL;
+
+        int r = events_ask(c, &newest, &e, &page, NULL, NULL);
+        if (r < 0)
+                return client_error(c, "list events", NULL, &e, r);
+        *ret = page_seq(page, true);
+        return 0;
+}
+
 /* The newest ones: pages come from the end backwards and are printed the other way round. */
 static int list_newest(Show *s, EventSelection *sel, StrBuf *b) {
         enum { PAGES_MAX = 4096 };
@@ -116,11 +130,16 @@ static void on_event(const Json *event, const char *text, void *userdata) {
         Show *s = userdata;
         _cleanup_strbuf_ StrBuf b = {};
 
+        if (s->left == 0) /* one read can bring several */
+                return;
+
         if (s->c->o.json)
                 strbuf_appendf(&b, "%s\n", text);
         else
                 (void) event_line(event, &s->c->term, s->c->o.full, realtime_now(), &b);
         flush_out(s, &b);
+        if (s->left != UINT32_MAX && --s->left == 0)
+                (void) sd_event_exit(s->event, CTL_OK);
 }
 
 static void on_gap(uint64_t from, uint64_t to, const char *reason, const char *text, void *userdata) {
@@ -179,7 +198,7 @@ static int follow(Show *s, const EventSelection *sel) {
 }
 
 int verb_events(Ctl *c) {
-        Show s = { .c = c };
+        Show s = { .c = c, .left = UINT32_MAX };
         EventSelection sel;
         _cleanup_strbuf_ StrBuf b = {};
 
@@ -195,14 +214,20 @@ int verb_events(Ctl *c) {
         signal(SIGPIPE, SIG_IGN);
         if (c->o.follow && sel.newest && !c->o.limit)
                 sel.limit = FOLLOW_HISTORY;
-        r = sel.newest ? list_newest(&s, &sel, &b) : list_forward(&s, &sel, &b);
+        /* With a limit it counts what comes, so that a script can wait for the next one. */
+        if (c->o.follow && sel.newest && c->o.limit)
+                r = ask_newest(c, &sel.after);
+        else
+                r = sel.newest ? list_newest(&s, &sel, &b) : list_forward(&s, &sel, &b);
         if (r != 0)
                 return r;
+        if (c->o.limit)
+                s.left = sel.limit;
         if (!c->o.follow)
                 return ctl_print_buf(c, &b);
         if (b.length > 0)
                 fputs(b.data, stdout);
-        if (fflush(stdout) != 0)
+        if (fflush(stdout) != 0 || s.left == 0)
                 return CTL_OK;
         return follow(&s, &sel);
 }
