@@ -13,11 +13,13 @@ static int tail(StrBuf *b, const char *before, const char *word, const char *aft
         return isempty(word) ? 0 : strbuf_appendf(b, "%s%s%s", before, word, after);
 }
 
+/* Microseconds say nothing to people: 1s 209ms, 493ms, and only below that 735us. */
 static int append_span(StrBuf *b, const Json *d, const char *key) {
         _cleanup_free_ char *span = NULL;
+        usec_t usec = json_get_uint(d, key, 0);
         int r;
 
-        r = format_span(json_get_uint(d, key, 0), 2, &span);
+        r = format_span(usec, usec < USEC_PER_SEC ? 1 : 2, &span);
         return r < 0 ? r : strbuf_append(b, span);
 }
 

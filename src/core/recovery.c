@@ -213,7 +213,7 @@ static void tell_scheduled(Supervisor *s, Service *svc) {
         Event *e;
 
         e = emit(s, svc, EVENT_RECOVERY_SCHEDULED, p->wait_seq, PRIORITY_NORMAL, EMIT_LIVE);
-        event_uint(s, e, "attempt", svc->attempt);
+        event_uint(s, e, "attempt", (uint64_t) svc->attempt + 1);
         event_uint(s, e, "delay_usec", svc->due - s->now.boottime);
         event_string(s, e, "mode", svc->slow ? "slow" : "backoff");
         event_uint(s, e, "budget_used", budget_used(&svc->budget, &r->budget, s->now));

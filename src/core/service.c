@@ -51,7 +51,7 @@ static int main_process_sentence(const UnitSnapshot *u, char **ret) {
                                           u->exec_code == CLD_DUMPED ? " (core dumped)" : "");
                 return str_printf(ret, "main process killed by signal %" PRIi32, u->exec_status);
         default:
-                return str_printf(ret, "failed with result '%s'", strnull(unit_result_to_string(u->result)));
+                return str_printf(ret, "result '%s'", strnull(unit_result_to_string(u->result)));
         }
 }
 
