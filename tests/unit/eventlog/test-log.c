@@ -268,7 +268,7 @@ static void one_owner_only(void **state) {
         SeqAlloc seq = {};
         struct stat st;
 
-        /* Through another inode number of the lock, as another process would see it. */
+        /* flock(2) belongs to the open file description, and the child opens its own, as any other process would. */
         pid_t pid = fork();
         if (pid == 0)
                 _exit(eventlog_open(&f->config, &seq, &second, NULL) == -EBUSY ? 0 : 1);

@@ -70,8 +70,7 @@ static void refuses_newer_and_foreign(void **state) {
         sqlite3_close(db);
 }
 
-/* The real file: an older one (made by undoing nothing but the number, which a later step would have raised) is opened, a
- * newer one is refused and left alone. */
+/* The file of a later version is refused as it is: not moved aside, not changed. */
 static void a_newer_log_is_left_alone(void **state) {
         Fixture f;
 
