@@ -263,7 +263,14 @@ static int load_declaration(Scan *s, UnitFiles *f, UnitDeclaration **ret) {
                 return -ENOENT;
 
         d->config->protected_ = d->config->protected_ || m.protected_by_error || is_protected(s, f);
-        d->config->granted = d->supervise && d->trusted && !d->masked && !d->config->protected_;
+        if (d->supervise && !f->fragment) {
+                r = service_config_add_problem(d->config, d->drop_ins[0], 0,
+                                               "grants nothing, because %s has no unit file of its own", f->unit);
+                if (r < 0)
+                        return r;
+        }
+        /* Of a unit that PID 1 cannot load from a file synd has no business to ask for a start. */
+        d->config->granted = d->supervise && d->trusted && !d->masked && !d->config->protected_ && f->fragment;
         d->unit = TAKE_PTR(f->unit);
         d->fragment = TAKE_PTR(f->fragment);
         *ret = TAKE_PTR(d);

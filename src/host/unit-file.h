@@ -24,7 +24,8 @@ typedef struct UnitDeclaration {
         bool masked;
         bool supervise;                 /* merged Supervise= */
         bool trusted;                   /* every file with [X-Synos] is owned properly, and all files could be read */
-        ServiceConfig *config;          /* merged, with problems; granted is set by supervise && trusted && !masked && !protected */
+        ServiceConfig *config;          /* merged, with problems; granted is set by supervise && trusted && fragment && !masked &&
+                                         * !protected */
 } UnitDeclaration;
 UnitDeclaration *unit_declaration_free(UnitDeclaration *d);
 DEFINE_CLEANUP(UnitDeclaration *, unit_declaration_free);

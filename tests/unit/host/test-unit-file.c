@@ -419,11 +419,13 @@ static void test_masked(void **state) {
 static void test_drop_in_only(void **state) {
         Fixture *f = *state;
 
-        /* The fragment may come from a generator, which is none of our business. */
+        /* The fragment may come from a generator, or from nowhere: then the name is free for a transient unit. */
         put(f, ETC "legacy.service.d/10.conf", YES);
         _cleanup_(unit_declaration_freep) UnitDeclaration *d = load(f, "legacy.service");
         assert_null(d->fragment);
-        assert_true(d->config->granted);
+        assert_true(d->supervise);
+        assert_false(d->config->granted);
+        assert_true(has_problem(d, ETC "legacy.service.d/10.conf", 0, "no unit file of its own"));
 }
 
 static void test_protected(void **state) {
@@ -511,6 +513,7 @@ static void test_unreadable(void **state) {
         _cleanup_free_ char *fifo = in_root(f, ETC "pipe.service.d/20.conf");
 
         /* Neither waits on what is no file nor believes that it says nothing. */
+        put(f, ETC "pipe.service", "[Service]\nExecStart=/bin/true\n");
         put(f, ETC "pipe.service.d/10.conf", YES);
         assert_true(is_granted(f, "pipe.service"));
         assert_int_equal(mkfifo(fifo, 0644), 0);
