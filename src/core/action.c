@@ -191,6 +191,8 @@ static void ask(Supervisor *s, ActionFull *a, Service *svc, const ActionStep *st
 
         p->action = a;
         p->own_reset = reset;
+        if (p->owed)
+                set_phase(s, svc, RECOVERY_ACTING, USEC_INFINITY, a->a.automatic ? "its restart is under way" : "a command is under way");
         a->service = svc;
         a->asked = true;
         a->replied = false;
@@ -315,7 +317,6 @@ static bool start_ended_down(Supervisor *s, ActionFull *a, Service *svc, JobResu
 
 void action_job_ended(Supervisor *s, ActionFull *a, JobResult result) {
         Service *svc = a->service;
-        ServicePriv *p = priv(svc);
         Verb verb = a->steps[a->step].verb;
         bool down = unit_class(&svc->unit) == CLASS_DOWN;
         const char *sentence = job_result_sentence(result);
@@ -341,7 +342,6 @@ void action_job_ended(Supervisor *s, ActionFull *a, JobResult result) {
                 return;
         }
         if (verb == VERB_RELOAD) {
-                p->judged = false;
                 service_judge(s, svc, false);
                 step_failed(s, a, job_result_to_errno(result) ?: -EIO, "the unit went down");
                 return;

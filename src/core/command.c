@@ -104,6 +104,7 @@ static void prepare(Supervisor *s, Service *svc, const Command *c) {
         if (verb_starts(c->verb)) {
                 svc->attempt = 0;
                 p->refused = free_(p->refused);
+                p->displaced_by = free_(p->displaced_by);
         }
         if (c->verb == VERB_STOP && p->owed) {
                 p->operator_stopped = true;

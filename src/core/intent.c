@@ -112,7 +112,7 @@ void foreign_job_seen(Supervisor *s, Service *svc, uint32_t id) {
         STRV_FOREACH (b, svc->relations.binds_to) {
                 Service *root = find_service(s, *b);
 
-                if (root && priv(root)->owed && priv(root)->job == 0 &&
+                if (root && priv(root)->owed && root->unit.active == UNIT_FAILED && priv(root)->job == 0 &&
                     usec_sub(s->now.boottime, priv(root)->failed_at.boottime) <= VICTIM_TIME) {
                         own->victim = true;
                         set_string(s, &own->victim_of, *b);

@@ -112,6 +112,7 @@ void invocation_track(Supervisor *s, Service *svc, const UnitSnapshot *old, bool
         p->victim = false;
         p->victim_of = free_(p->victim_of);
         p->refused = free_(p->refused);
+        p->displaced_by = free_(p->displaced_by);
         touch(s, svc);
 }
 

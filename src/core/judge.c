@@ -65,6 +65,7 @@ void service_dependency_failed(Supervisor *s, Service *svc) {
         note_error(s, svc, job_result_sentence(JOB_DEPENDENCY));
         note_judged(s, svc);
         p->operator_stopped = false;
+        p->victim = svc->unit.active != UNIT_FAILED;
         recovery_owe(s, svc, seq);
         recovery_plan(s, svc);
 }
@@ -127,10 +128,10 @@ static void service_was_reset(Supervisor *s, Service *svc) {
 /* Down when it was looked at, not seen going down. */
 static void service_found_down(Supervisor *s, Service *svc, bool known) {
         ServicePriv *p = priv(svc);
-        const Invocation *inv = invocation_current(svc);
+        const Invocation *inv = known ? invocation_current(svc) : invocation_find(svc, svc->unit.invocation);
         bool failed = svc->unit.active == UNIT_FAILED;
 
-        if (!known) {
+        if (!known && !(inv && (inv->ended || inv->stopping))) {
                 /* The first time that this unit is seen, or the first time in this boot. */
                 if (failed && (svc->unit.active_enter != 0 || svc->unit.inactive_enter != 0))
                         service_failed(s, svc, NULL);
@@ -149,12 +150,20 @@ static void service_found_down(Supervisor *s, Service *svc, bool known) {
                 bool owe = p->owed || (failed && inv->failed);
 
                 note_judged(s, svc);
+                if (p->owed && !failed && !p->victim && id128_is_null(p->lost_action)) {
+                        /* It had failed or was about to be restarted; systemd by itself leaves it failed. */
+                        p->operator_stopped = true;
+                        recovery_cancel(s, svc, "it was stopped or reset while nobody looked");
+                        return;
+                }
                 if (!owe) {
                         p->operator_stopped = inv->stopping;
                         return;
                 }
                 if (!p->owed)
                         recovery_owe(s, svc, p->end_seq);
+                if (p->wait_seq == 0)
+                        p->wait_seq = svc->failure_seq = p->end_seq ?: inv->seq;
                 recovery_plan(s, svc);
                 return;
         }

@@ -56,6 +56,7 @@ void recovery_cancel(Supervisor *s, Service *svc, const char *reason) {
         p->owed = false;
         p->victim = false;
         p->victim_of = free_(p->victim_of);
+        p->displaced_by = free_(p->displaced_by);
         p->wait_seq = 0;
         p->not_before = 0;
         svc->failure_seq = 0;
@@ -86,6 +87,7 @@ void recovery_up(Supervisor *s, Service *svc) {
         p->owed = false;
         p->victim = false;
         p->victim_of = free_(p->victim_of);
+        p->displaced_by = free_(p->displaced_by);
         p->wait_seq = 0;
         p->not_before = 0;
         svc->failure_seq = 0;
@@ -259,11 +261,30 @@ static void schedule(Supervisor *s, Service *svc) {
                 recovery_fire(s, svc);
 }
 
+/* A unit that must not run together with this one and that was started, as far as can be known, since this one failed:
+ * whoever started it does not want this one. */
+static const char *rival_of(const Supervisor *s, const Service *svc) {
+        if (priv(svc)->displaced_by)
+                return priv(svc)->displaced_by;
+        STRV_FOREACH (c, svc->relations.conflicts) {
+                const Service *other = find_service(s, *c);
+                const JobRecord *j = job_record(s, *c);
+
+                if (other && other->seen) {
+                        if (IN_SET(unit_class(&other->unit), CLASS_UP, CLASS_STARTING, CLASS_AUTO_RESTART))
+                                return *c;
+                } else if (j && (j->pending || j->created >= priv(svc)->down_since.boottime))
+                        return *c;
+        }
+        return NULL;
+}
+
 /* True if something else than time or a token has to come first; the phase says what. */
 static bool must_wait(Supervisor *s, Service *svc) {
         _cleanup_free_ char *sentence = NULL;
         ServicePriv *p = priv(svc);
         const UnitSnapshot *u = &svc->unit;
+        const char *rival;
 
         if (s->host == HOST_STOPPING) {
                 set_phase(s, svc, RECOVERY_IDLE, USEC_INFINITY, "the host is going down");
@@ -290,6 +311,14 @@ static bool must_wait(Supervisor *s, Service *svc) {
         }
         if (wait_for_person(s, svc))
                 return true;
+        rival = rival_of(s, svc);
+        if (rival) {
+                /* Kept: what is known of jobs is forgotten sooner than what the person wanted. */
+                set_string(s, &p->displaced_by, rival);
+                enter_wait(s, svc, RECOVERY_WAIT_PERSON, USEC_INFINITY, "operator",
+                           "%s, which it conflicts with, was started", p->displaced_by);
+                return true;
+        }
         if (u->condition_failed && !IN_SET(u->active, UNIT_FAILED)) {
                 enter_wait(s, svc, RECOVERY_WAIT_PERSON, USEC_INFINITY, "operator",
                            "its conditions (Condition…=) are not met");
@@ -351,7 +380,6 @@ static void act(Supervisor *s, Service *svc) {
         if (!a)
                 return;
         action_add_step(s, a, svc->config->unit, VERB_START);
-        set_phase(s, svc, RECOVERY_ACTING, USEC_INFINITY, "its restart is under way");
         action_run(s, a);
 }
 

@@ -115,6 +115,7 @@ static void put_service(Supervisor *s, Json *o, const Service *svc) {
         put_bool(s, o, "stopped", p->operator_stopped);
         put_bool(s, o, "victim", p->victim);
         put_string(s, o, "victim_of", p->victim_of);
+        put_string(s, o, "displaced_by", p->displaced_by);
         put_seq(s, o, "failure", svc->failure_seq);
         put_seq(s, o, "cause", p->wait_seq);
         put_seq(s, o, "end", p->end_seq);
@@ -263,6 +264,7 @@ static void take_this_boot(Supervisor *s, Service *svc, const Json *o) {
         p->operator_stopped = json_get_bool(o, "stopped", false);
         p->victim = json_get_bool(o, "victim", false);
         set_string(s, &p->victim_of, json_get_string(o, "victim_of"));
+        set_string(s, &p->displaced_by, json_get_string(o, "displaced_by"));
         p->failed_at = (Instant){ .boottime = json_get_uint(o, "failed_at", s->now.boottime),
                                   .realtime = s->now.realtime };
         p->down_since = (Instant){ .boottime = json_get_uint(o, "down_since", s->now.boottime),

@@ -271,6 +271,7 @@ Service *service_runtime_free(Service *svc) {
                 free(p->invocations);
                 free(p->victim_of);
                 free(p->refused);
+                free(p->displaced_by);
                 free(p);
         }
         service_config_free(svc->config);

@@ -297,7 +297,7 @@ uint32_t rig_reply(Rig *r) {
 }
 
 void rig_job_succeeds(Rig *r) {
-        const Effect *e = &r->jobs[r->answered];
+        const Effect copy = r->jobs[r->answered], *e = &copy; /* the array may move */
         uint32_t id = rig_reply(r);
 
         switch (e->job.verb) {
@@ -316,7 +316,7 @@ void rig_job_succeeds(Rig *r) {
 }
 
 void rig_job_fails(Rig *r) {
-        const Effect *e = &r->jobs[r->answered];
+        const Effect copy = r->jobs[r->answered], *e = &copy; /* the array may move */
         uint32_t id = rig_reply(r);
         UnitSnapshot u = rig_snapshot(r, e->job.unit);
 
