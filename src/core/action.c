@@ -400,6 +400,7 @@ static void step_refused(Supervisor *s, ActionFull *a, int error, const char *te
 
 int supervisor_job_replied(Supervisor *s, Instant now, Id128 action, uint32_t job_id, int error,
                            const char *error_text) {
+        JobRecord *record;
         ActionFull *a;
 
         assert(s);
@@ -415,6 +416,9 @@ int supervisor_job_replied(Supervisor *s, Instant now, Id128 action, uint32_t jo
         a->a.job_id = job_id;
         if (priv(a->service)->job == job_id)
                 priv(a->service)->job = 0;
+        record = job_record(s, a->service->config->unit);
+        if (record && record->id == job_id)
+                record->ours = true;
         if (a->steps[a->step].verb == VERB_RESET_FAILED) {
                 Service *svc = a->service;
 

@@ -78,8 +78,8 @@ Event *emit(Supervisor *s, Service *svc, const char *type, uint64_t cause, int p
         Event *e;
 
         if (svc && !(flags & EMIT_DIRECT)) {
-                if (priv(svc)->n_held >= HELD_MAX)
-                        hold_end(s, svc);
+                /* Released when this input is through: numbers that are in hand now must stay what they are. */
+                s->held_overflow = s->held_overflow || priv(svc)->n_held >= HELD_MAX;
                 hold = priv(svc)->holding || priv(svc)->n_held > 0 || seq_is_provisional(cause);
         }
         if (hold)
@@ -194,8 +194,11 @@ static void resolve_everywhere(Supervisor *s, uint64_t old, uint64_t new) {
 static bool held_is_blocked(const Supervisor *s, size_t at) {
         const HeldEvent *h = &s->held[at];
 
-        if (priv(h->service)->holding || seq_is_provisional(h->event.cause_seq))
+        if (priv(h->service)->holding)
                 return true;
+        for (size_t i = 0; i < s->n_held; i++)
+                if (s->held[i].event.seq == h->event.cause_seq)
+                        return true;
         /* An earlier one of the same service still waits, or would have gone already. */
         for (size_t i = 0; i < at; i++)
                 if (s->held[i].service == h->service)
@@ -216,6 +219,8 @@ static void held_release(Supervisor *s, size_t at) {
                 return;
         }
         h.event.seq = seq_next(s->seq);
+        if (seq_is_provisional(h.event.cause_seq))
+                h.event.cause_seq = 0;
         f->event = h.event;
         resolve_everywhere(s, old, h.event.seq);
         touch_state(s, h.service);
@@ -233,6 +238,18 @@ void hold_end(Supervisor *s, Service *svc) {
         }
 }
 
+/* Too many are held for one service: they go out although the journal is not there yet. */
+void hold_limit(Supervisor *s) {
+        Service *svc;
+
+        if (!s->held_overflow)
+                return;
+        s->held_overflow = false;
+        HASHMAP_FOREACH(svc, s->services)
+                if (priv(svc)->n_held >= HELD_MAX)
+                        hold_end(s, svc);
+}
+
 /* The service goes away: its events go out, whatever they wait for. */
 void hold_flush(Supervisor *s, Service *svc) {
         hold_end(s, svc);
@@ -241,8 +258,6 @@ void hold_flush(Supervisor *s, Service *svc) {
                         i++;
                         continue;
                 }
-                if (seq_is_provisional(s->held[i].event.cause_seq))
-                        s->held[i].event.cause_seq = 0;
                 held_release(s, i);
         }
 }

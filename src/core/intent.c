@@ -128,14 +128,19 @@ const char *victim_root(Supervisor *s, Service *svc) {
 
         if (!own)
                 return NULL;
-        if (own->victim)
-                return own->victim_of;
+        if (own->victim) {
+                const JobRecord *j = job_record(s, own->victim_of);
+
+                /* A job of the failed unit itself in the same breath: a person stopped it, and this one with it. */
+                return j && !j->ours && j->created >= own->created ? NULL : own->victim_of;
+        }
         /* A stop that went on from a unit that is a victim itself. */
         for (size_t i = 0; i < ELEMENTSOF(lists); i++)
                 STRV_FOREACH (u, lists[i]) {
                         const JobRecord *j = job_record(s, *u);
 
-                        if (j && j->victim && near(j->created, own->created))
+                        if (j && j->victim && near(j->created, own->created) && find_service(s, *u) &&
+                            victim_root(s, find_service(s, *u)))
                                 return *u;
                 }
         return NULL;

@@ -240,6 +240,9 @@ static Invocation *fact_starting(Supervisor *s, Service *svc, const JournalFact 
         inv->seq = event_seq(e);
         event_string(s, e, "intent", intent_to_string(intent));
         event_uint(s, e, "n_restarts", f->n_restarts);
+        /* Somebody started it while nobody looked. */
+        if (!svc->seen)
+                priv(svc)->operator_stopped = false;
         return inv;
 }
 

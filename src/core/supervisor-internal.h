@@ -65,6 +65,7 @@ typedef struct JobRecord {
         uint32_t id;
         usec_t created, removed; /* boottime */
         bool pending;
+        bool ours;
         bool victim; /* stops a unit because what it is bound to had failed */
         char *victim_of;
 } JobRecord;
@@ -157,6 +158,7 @@ struct Supervisor {
         HeldEvent *held;
         size_t n_held, held_allocated;
         uint64_t provisional;
+        bool held_overflow;
 
         ActionFull **actions;
         size_t n_actions, actions_allocated;
@@ -211,6 +213,7 @@ void event_uuid(Supervisor *s, Event *e, const char *key, Id128 id);
 void event_invocation(Supervisor *s, Event *e, Id128 id);
 void hold_begin(Supervisor *s, Service *svc, Id128 invocation);
 void hold_end(Supervisor *s, Service *svc);
+void hold_limit(Supervisor *s);
 void hold_flush(Supervisor *s, Service *svc);
 void held_done(Supervisor *s);
 

@@ -165,6 +165,7 @@ static void put_out(Supervisor *s, Service *svc) {
 
 int supervisor_leave(Supervisor *s) {
         look_again(s);
+        hold_limit(s);
         for (size_t i = 0; i < s->n_dirty; i++)
                 put_out(s, s->dirty[i]);
         s->n_dirty = 0;

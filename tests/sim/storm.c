@@ -113,7 +113,10 @@ static void make_settings(Storm *t) {
 static void read_journal(Storm *t) {
         while (t->c.s && t->journal_at < t->m.n_journal && t->m.journal[t->journal_at].readable <= t->m.now) {
                 JournalFact f = t->m.journal[t->journal_at++].fact;
+                uint64_t id;
 
+                memcpy(&id, f.invocation.bytes, sizeof(id));
+                TELL(t, "  fact %d %s invocation %" PRIu64, f.type, f.unit, id);
                 must(t, supervisor_journal(t->c.s, model_instant(&t->m), &f), "journal");
         }
 }
