@@ -101,6 +101,7 @@ void foreign_job_seen(Supervisor *s, Service *svc, uint32_t id) {
                 return;
         p->job = id;
         p->job_invocation = p->current;
+        p->job_condition_failed = svc->unit.condition_failed;
         own = job_record(s, svc->config->unit);
         if (!own || own->id != id) {
                 job_record_new(s, svc->config->unit, id);

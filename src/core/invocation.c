@@ -105,6 +105,7 @@ void invocation_track(Supervisor *s, Service *svc, const UnitSnapshot *old, bool
         p->current = id;
         p->n_restarts = svc->unit.n_restarts;
         p->judged = false;
+        p->found = FOUND_NOT;
         p->gave_up = false;
         p->own_reset = false;
         p->judge_at = USEC_INFINITY;

@@ -28,6 +28,7 @@ static void note_judged(Supervisor *s, Service *svc) {
         p->judged_active = svc->unit.active;
         p->judged_result = svc->unit.result;
         p->judge_at = USEC_INFINITY;
+        p->found = FOUND_NOT;
         p->up = false;
         set_status(s, svc, svc->unit.active == UNIT_FAILED ? SERVICE_FAILED : SERVICE_STOPPED);
         touch(s, svc);
@@ -182,8 +183,11 @@ static void service_down(Supervisor *s, Service *svc, bool initial, bool known) 
         ServicePriv *p = priv(svc);
         bool failed = svc->unit.active == UNIT_FAILED;
 
-        if (job_is_pending(svc) || p->judge_at != USEC_INFINITY)
+        if (job_is_pending(svc) || p->judge_at != USEC_INFINITY) {
+                if (initial)
+                        p->found = known ? FOUND_KNOWN : FOUND_FIRST;
                 return;
+        }
         if (p->judged) {
                 bool gave_up = failed && svc->unit.result == RESULT_START_LIMIT_HIT &&
                                p->judged_result != RESULT_START_LIMIT_HIT;
@@ -274,6 +278,11 @@ static void judge(Supervisor *s, Service *svc, bool initial, bool known) {
         if (c != CLASS_DOWN) {
                 p->judged = false;
                 p->judge_at = USEC_INFINITY;
+                p->found = FOUND_NOT;
+        } else if (!initial && p->found != FOUND_NOT) {
+                /* It was found so, and a job kept it from being judged. */
+                initial = true;
+                known = p->found == FOUND_KNOWN;
         }
         switch (c) {
         case CLASS_UP:
@@ -347,7 +356,10 @@ static void job_done_while_down(Supervisor *s, Service *svc, bool new_invocation
                 service_judge(s, svc, false);
                 return;
         }
-        if (svc->unit.condition_failed && p->judged) {
+        if (svc->unit.condition_failed && !p->job_condition_failed && p->judged) {
+                /* A start that was skipped, not a stop. */
+                if (p->owed)
+                        set_string(s, &p->refused, "its conditions (Condition…=) are not met");
                 recovery_plan(s, svc);
                 return;
         }

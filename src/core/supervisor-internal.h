@@ -78,6 +78,7 @@ typedef struct ServicePriv {
 
         uint32_t job; /* foreign job that is pending, 0 = none */
         Id128 job_invocation; /* the invocation when it came */
+        bool job_condition_failed; /* condition_failed when it came */
 
         bool judged; /* the present "down" was judged */
         bool up; /* it was up when last judged: goes into the durable state */
@@ -96,6 +97,7 @@ typedef struct ServicePriv {
         Instant failed_at; /* the last failure */
         Instant down_since; /* when the owed recovery began */
         uint32_t tries; /* of the present failure: for service.recovered */
+        enum { FOUND_NOT, FOUND_FIRST, FOUND_KNOWN } found; /* down when looked at, a job keeps it from being judged */
         usec_t judge_at; /* boottime: judge a doubtful end then; infinity = none */
         bool judge_as_failure;
         usec_t maintenance_due; /* boottime; infinity = none */

@@ -56,7 +56,7 @@ static void note_stop(Check *c, const Message *m) {
         if ((m->job_type == MJ_START || m->job_type == MJ_RESTART) && m->result != JOB_CANCELED && m->cause != C_SYND)
                 c->units[m->unit].down_by = C_NONE;
         /* A start that did nothing (a condition is not met) is nobody's failure. */
-        if (m->job_type == MJ_START && m->result == JOB_DONE)
+        if (IN_SET(m->job_type, MJ_START, MJ_RESTART) && m->result == JOB_DONE)
                 c->units[m->unit].doubtful = true;
         /* Whether it is known for a victim depends on what the bus told first; when in doubt it stays down. */
         if (m->job_type == MJ_STOP && m->cause == C_VICTIM)

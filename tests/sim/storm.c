@@ -166,6 +166,10 @@ static void deliver(Storm *t, const Message *m) {
         const char *name = m->unit >= 0 ? t->m.units[m->unit].name : "rescue.target";
         Supervisor *s = t->c.s;
 
+        static const char *const types[] = { "unit", "job-new", "job-removed", "reply", "host" };
+
+        TELL(t, "  > %s %s job %u %s%s", types[m->type], name, m->type == MSG_UNIT ? m->u.job_id : m->job,
+             m->type == MSG_UNIT ? unit_active_to_string(m->u.active) : "", m->initial ? " (initial)" : "");
         check_message(&t->c, m);
         switch (m->type) {
         case MSG_UNIT:
