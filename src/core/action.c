@@ -192,7 +192,8 @@ static void ask(Supervisor *s, ActionFull *a, Service *svc, const ActionStep *st
         p->action = a;
         p->own_reset = reset;
         if (p->owed)
-                set_phase(s, svc, RECOVERY_ACTING, USEC_INFINITY, a->a.automatic ? "its restart is under way" : "a command is under way");
+                set_phase(s, svc, RECOVERY_ACTING, USEC_INFINITY,
+                          a->a.automatic ? "its restart is under way" : "a command is under way");
         a->service = svc;
         a->asked = true;
         a->replied = false;

@@ -245,7 +245,7 @@ void hold_limit(Supervisor *s) {
         if (!s->held_overflow)
                 return;
         s->held_overflow = false;
-        HASHMAP_FOREACH(svc, s->services)
+        HASHMAP_FOREACH (svc, s->services)
                 if (priv(svc)->n_held >= HELD_MAX)
                         hold_end(s, svc);
 }

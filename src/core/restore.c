@@ -59,28 +59,43 @@ static void put_tokens(Supervisor *s, Json *o, const BudgetState *b) {
         latch(s, json_set(o, "tokens", l));
 }
 
-static void put_invocations(Supervisor *s, Json *o, const ServicePriv *p) {
-        _cleanup_json_ Json *l = NULL;
-        size_t first = p->n_invocations > INVOCATIONS_STORED ? p->n_invocations - INVOCATIONS_STORED : 0;
+static void append_u64(StrBuf *b, uint64_t n) {
+        char digits[21], *p = digits + sizeof(digits);
 
-        latch(s, json_new_array(&l));
-        for (size_t i = first; l && i < p->n_invocations; i++) {
+        do
+                *--p = (char) ('0' + n % 10);
+        while ((n /= 10) > 0);
+        (void) strbuf_append_n(b, p, (size_t) (digits + sizeof(digits) - p));
+}
+
+/* One text, "id flags seq started-seq" with semicolons between: written at each start of a service, so made without printf. */
+static void put_invocations(Supervisor *s, Json *o, const ServicePriv *p) {
+        size_t first = p->n_invocations > INVOCATIONS_STORED ? p->n_invocations - INVOCATIONS_STORED : 0;
+        bool end_held = seq_is_provisional(p->end_seq);
+        _cleanup_free_ char *text = NULL;
+        StrBuf b = {};
+
+        for (size_t i = first; i < p->n_invocations; i++) {
                 const Invocation *inv = &p->invocations[i];
-                _cleanup_free_ char *t = NULL;
-                char id[ID128_STRING_MAX];
+                bool started_held = seq_is_provisional(inv->started_seq);
+                char id[ID128_STRING_MAX], flags[] = " ---- ";
 
                 /* Not in the log yet: after a crash the journal tells of it again. */
                 if (seq_is_provisional(inv->seq))
                         continue;
-                latch(s, str_printf(&t, "%s %s%s%s%s %" PRIu64 " %" PRIu64, id128_to_string(inv->id, id),
-                                    inv->started && !seq_is_provisional(inv->started_seq) ? "a" : "-",
-                                    inv->ended && !seq_is_provisional(p->end_seq) ? "e" : "-", inv->failed ? "f" : "-",
-                                    inv->stopping ? "s" : "-", inv->seq,
-                                    seq_is_provisional(inv->started_seq) ? 0 : inv->started_seq));
-                if (t)
-                        latch(s, json_append_string(l, t));
+                flags[1] = inv->started && !started_held ? 'a' : '-';
+                flags[2] = inv->ended && !end_held ? 'e' : '-';
+                flags[3] = inv->failed && !end_held ? 'f' : '-';
+                flags[4] = inv->stopping ? 's' : '-';
+                (void) strbuf_append(&b, b.length > 0 ? ";" : "");
+                (void) strbuf_append_n(&b, id128_to_string(inv->id, id), ID128_STRING_MAX - 1);
+                (void) strbuf_append_n(&b, flags, sizeof(flags) - 1);
+                append_u64(&b, inv->seq);
+                (void) strbuf_append_n(&b, " ", 1);
+                append_u64(&b, started_held ? 0 : inv->started_seq);
         }
-        latch(s, json_set(o, "invocations", l));
+        latch(s, strbuf_finish(&b, &text));
+        put_string(s, o, "invocations", text);
 }
 
 static void put_head(Supervisor *s, Json *o) {
@@ -282,7 +297,7 @@ static void take_this_boot(Supervisor *s, Service *svc, const Json *o) {
 
 static void take_service(Supervisor *s, Service *svc, const Json *o) {
         ServicePriv *p = priv(svc);
-        const Json *l = json_get(o, "invocations");
+        _cleanup_strv_free_ char **invocations = NULL;
         bool same = same_boot(s, o);
 
         svc->attempt = (uint32_t) json_get_uint(o, "attempt", 0);
@@ -299,8 +314,9 @@ static void take_service(Supervisor *s, Service *svc, const Json *o) {
         p->wait_seq = same ? json_get_uint(o, "cause", 0) : 0;
         svc->failure_seq = same ? json_get_uint(o, "failure", 0) : 0;
         take_tokens(s, o, &svc->budget);
-        for (size_t i = 0; i < MIN(json_length(l), (size_t) INVOCATIONS_MAX); i++)
-                take_invocation(s, svc, json_string(json_at(l, i)) ?: "");
+        latch(s, strv_split(json_get_string(o, "invocations") ?: "", ";", &invocations));
+        STRV_FOREACH (t, invocations)
+                take_invocation(s, svc, *t);
         take_maintenance(s, svc, o, same);
         if (same)
                 take_this_boot(s, svc, o);

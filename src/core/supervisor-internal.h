@@ -90,7 +90,7 @@ typedef struct ServicePriv {
         bool victim; /* down because another failed */
         char *victim_of;
         char *refused; /* systemd or polkit refused: a person is needed */
-        char *displaced_by;     /* a conflicting unit was started after this one failed */
+        char *displaced_by; /* a conflicting unit was started after this one failed */
         bool host_wait_told;
         uint64_t wait_seq; /* the newest recovery.* event: cause of the next */
         uint64_t end_seq; /* service.failed or .stopped of the last end */

@@ -20,7 +20,7 @@ static void *free_text(void *p) {
 }
 
 int check_init(Check *c, Model *m) {
-        *c = (Check) { .m = m, .hash = UINT64_C(14695981039346656037) };
+        *c = (Check){ .m = m, .hash = UINT64_C(14695981039346656037) };
         return hashmap_new(&c->states, free_text);
 }
 
@@ -128,8 +128,17 @@ void check_lost(void *userdata, const Message *m) {
 /* ---- effects ---- */
 
 static void hash_bytes(Check *c, const void *p, size_t n) {
-        for (size_t i = 0; i < n; i++)
-                c->hash = (c->hash ^ ((const uint8_t *) p)[i]) * UINT64_C(1099511628211);
+        const uint8_t *b = p;
+
+        for (; n >= sizeof(uint64_t); b += sizeof(uint64_t), n -= sizeof(uint64_t)) {
+                uint64_t w;
+
+                memcpy(&w, b, sizeof(w));
+                c->hash = (c->hash ^ w) * UINT64_C(1099511628211);
+                c->hash ^= c->hash >> 29;
+        }
+        for (; n > 0; b++, n--)
+                c->hash = (c->hash ^ *b) * UINT64_C(1099511628211);
 }
 
 static void hash_text(Check *c, const char *s) {
@@ -151,7 +160,7 @@ static void take_event(Check *c, const Event *e) {
                 assert(c->log);
         }
         l = &c->log[c->n_log++];
-        *l = (LogEntry) { .seq = e->seq, .cause = e->cause_seq, .type = e->type, .unit = unit_index(c, e->unit) };
+        *l = (LogEntry){ .seq = e->seq, .cause = e->cause_seq, .type = e->type, .unit = unit_index(c, e->unit) };
         l->automatic = streq(e->type, EVENT_ACTION_REQUESTED) && json_get_bool(e->data, "automatic", false);
         if (invocation)
                 (void) id128_from_string(invocation, &l->invocation);
@@ -193,8 +202,8 @@ static void check_chain(Check *c, int unit) {
                 e = &c->log[e->cause - 1];
         /* The beginning is something seen, or a person's request. */
         if (startswith(e->type, "recovery.") || e == first)
-                CHECK_FAIL(c, "%s: the chain of causes of its restart ends at %s %" PRIu64, c->m->units[unit].name, e->type,
-                           e->seq);
+                CHECK_FAIL(c, "%s: the chain of causes of its restart ends at %s %" PRIu64, c->m->units[unit].name,
+                           e->type, e->seq);
 }
 
 static void check_automatic(Check *c, int i) {
@@ -223,14 +232,17 @@ static void take_job(Check *c, const Effect *e) {
         if (i < 0)
                 CHECK_FAIL(c, "a job for an unknown unit");
         if (c->trace)
-                printf("    JOB %s %s%s\n", verb_to_string(e->job.verb), e->job.unit, e->job.automatic ? " (automatic)" : "");
+                printf("    JOB %s %s%s\n", verb_to_string(e->job.verb), e->job.unit,
+                       e->job.automatic ? " (automatic)" : "");
         if (e->job.automatic)
                 check_automatic(c, i);
         hash_text(c, e->job.unit);
         hash_bytes(c, &e->job.verb, sizeof(e->job.verb));
-        model_request(c->m, &(const Request) { .action = e->job.action, .unit = i, .verb = e->job.verb,
-                                               .reset_failed_first = e->job.reset_failed_first,
-                                               .automatic = e->job.automatic });
+        model_request(c->m, &(const Request){ .action = e->job.action,
+                                              .unit = i,
+                                              .verb = e->job.verb,
+                                              .reset_failed_first = e->job.reset_failed_first,
+                                              .automatic = e->job.automatic });
 }
 
 static void take_state(Check *c, Effect *e) {
@@ -318,7 +330,8 @@ static void check_invocations(Check *c, int unit) {
                 while (at < c->m->n_invocations && c->m->invocations[at].unit != unit)
                         at++;
                 if (at == c->m->n_invocations)
-                        CHECK_FAIL(c, "%s: event %" PRIu64 " tells of a start too many", c->m->units[unit].name, l->seq);
+                        CHECK_FAIL(c, "%s: event %" PRIu64 " tells of a start too many", c->m->units[unit].name,
+                                   l->seq);
                 if (!id128_equal(c->m->invocations[at].id, l->invocation)) {
                         uint64_t want, got;
 

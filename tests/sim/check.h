@@ -10,7 +10,7 @@ typedef struct LogEntry {
         uint64_t seq, cause;
         const char *type;
         int unit;
-        bool automatic;         /* an action.requested of the supervisor itself */
+        bool automatic; /* an action.requested of the supervisor itself */
         Id128 invocation;
 } LogEntry;
 
@@ -24,11 +24,11 @@ typedef struct Check {
         /* What synd was told, with the truth behind it. */
         struct {
                 Cause down_by;
-                uint32_t pending;       /* foreign job */
-                bool cancelled;         /* a job of it was cancelled since it was last started */
+                uint32_t pending; /* foreign job */
+                bool cancelled; /* a job of it was cancelled since it was last started */
                 Id128 invocation;
-                bool doubtful;          /* a connection was lost: how it ended may be known to nobody */
-                bool forgotten;         /* its log is not complete */
+                bool doubtful; /* a connection was lost: how it ended may be known to nobody */
+                bool forgotten; /* its log is not complete */
                 bool seen;
                 usec_t maintenance_until; /* model time; 0 = none, infinity = until switched off */
                 usec_t *acts;
@@ -36,11 +36,11 @@ typedef struct Check {
                 size_t first_invocation; /* index into the model's list */
         } units[MODEL_UNITS];
         HostState host;
-        usec_t *acts;                   /* of the whole host */
+        usec_t *acts; /* of the whole host */
         size_t n_acts;
         Budget host_budget;
 
-        LogEntry *log;                  /* by seq - 1 */
+        LogEntry *log; /* by seq - 1 */
         size_t n_log, log_allocated;
         HashMap *states;
         uint64_t hash;

@@ -11,8 +11,8 @@ static const char *const state_names[] = { "dead", "failed", "starting", "runnin
 static const char *const job_names[] = { "none", "start", "stop", "restart", "reload" };
 
 Instant model_instant(const Model *m) {
-        return (Instant) { .boottime = m->now - m->boot_start + 5 * USEC_PER_SEC,
-                           .realtime = (usec_t) ((int64_t) (1700000000 * USEC_PER_SEC + m->now) + m->clock_offset) };
+        return (Instant){ .boottime = m->now - m->boot_start + 5 * USEC_PER_SEC,
+                          .realtime = (usec_t) ((int64_t) (1700000000 * USEC_PER_SEC + m->now) + m->clock_offset) };
 }
 
 bool model_is_up(const MUnit *u) {
@@ -54,7 +54,7 @@ void model_drop_inbox(Model *m) {
 }
 
 void model_send_host(Model *m, HostState state) {
-        send(m, &(const Message) { .type = MSG_HOST, .host = state });
+        send(m, &(const Message){ .type = MSG_HOST, .host = state });
 }
 
 static void journal(Model *m, MUnit *u, JournalFactType type) {
@@ -112,8 +112,11 @@ static void announce(Model *m, MUnit *u) {
         if (u->job.type == MJ_NONE || u->job.announced)
                 return;
         u->job.announced = true;
-        send(m, &(const Message) { .type = MSG_JOB_NEW, .unit = index_of(m, u), .job = u->job.id,
-                                   .job_type = u->job.type, .cause = u->job.cause });
+        send(m, &(const Message){ .type = MSG_JOB_NEW,
+                                  .unit = index_of(m, u),
+                                  .job = u->job.id,
+                                  .job_type = u->job.type,
+                                  .cause = u->job.cause });
 }
 
 static void flush_all(Model *m) {
@@ -128,7 +131,7 @@ void model_send_initial(Model *m) {
                 MUnit *u = &m->units[i];
 
                 if (u->declared)
-                        send(m, &(const Message) { .type = MSG_UNIT, .unit = i, .initial = true, .u = u->now });
+                        send(m, &(const Message){ .type = MSG_UNIT, .unit = i, .initial = true, .u = u->now });
                 u->sent = u->now;
         }
 }
@@ -136,14 +139,14 @@ void model_send_initial(Model *m) {
 /* ---- states ---- */
 
 static void set_state(Model *m, MUnit *u, MState state, usec_t timer) {
-        static const UnitActive active[] = { UNIT_INACTIVE, UNIT_FAILED, UNIT_ACTIVATING, UNIT_ACTIVE, UNIT_DEACTIVATING,
-                                             UNIT_ACTIVATING };
+        static const UnitActive active[] = { UNIT_INACTIVE, UNIT_FAILED,       UNIT_ACTIVATING,
+                                             UNIT_ACTIVE,   UNIT_DEACTIVATING, UNIT_ACTIVATING };
         static const char *const sub[] = { "dead", "failed", "start", "running", "stop-sigterm", "auto-restart" };
         usec_t realtime = model_instant(m).realtime;
 
         if (m->trace)
-                printf("  [%" PRIu64 "] %s: %s -> %s (%s)\n", m->now, u->name, state_names[u->state], state_names[state],
-                       unit_result_to_string(u->now.result));
+                printf("  [%" PRIu64 "] %s: %s -> %s (%s)\n", m->now, u->name, state_names[u->state],
+                       state_names[state], unit_result_to_string(u->now.result));
         u->state = state;
         u->timer = timer;
         u->now.active = active[state];
@@ -181,7 +184,8 @@ static void fail_dependents_jobs(Model *m, const MUnit *u) {
         for (int i = 0; i < MODEL_UNITS; i++) {
                 MUnit *d = &m->units[i];
 
-                if (((d->requires | d->binds_to) & BIT(index_of(m, u))) && d->job.type == MJ_START && !d->job.running) {
+                if (((d->requires | d->binds_to) & BIT(index_of(m, u))) && d->job.type == MJ_START &&
+                    !d->job.running) {
                         finish_job(m, d, JOB_DEPENDENCY);
                         fail_dependents_jobs(m, d);
                 } else if (((d->requires | d->binds_to) & BIT(index_of(m, u))) && d->job.type == MJ_RESTART &&
@@ -293,7 +297,8 @@ static void timer_due(Model *m, MUnit *u) {
         switch (u->state) {
         case M_STARTING:
                 if (u->broken) {
-                        enter_dead(m, u, u->type == M_NOTIFY && prng_below(m->prng, 2) ? RESULT_TIMEOUT : RESULT_EXIT_CODE,
+                        enter_dead(m, u,
+                                   u->type == M_NOTIFY && prng_below(m->prng, 2) ? RESULT_TIMEOUT : RESULT_EXIT_CODE,
                                    true, true);
                 } else if (u->type == M_ONESHOT) {
                         journal(m, u, FACT_STARTED);
@@ -333,13 +338,18 @@ static void finish_job(Model *m, MUnit *u, JobResult result) {
         announce(m, u);
         /* What the job led to is told before its end. */
         flush_unit(m, u);
-        send(m, &(const Message) { .type = MSG_JOB_REMOVED, .unit = index_of(m, u), .job = j.id, .job_type = j.type,
-                                   .cause = j.cause, .result = result, .effective = j.effective,
-                                   .u = u->now });
+        send(m, &(const Message){ .type = MSG_JOB_REMOVED,
+                                  .unit = index_of(m, u),
+                                  .job = j.id,
+                                  .job_type = j.type,
+                                  .cause = j.cause,
+                                  .result = result,
+                                  .effective = j.effective,
+                                  .u = u->now });
         if (m->trace)
                 printf("  [%" PRIu64 "] %s: job %u %s ended: %s\n", m->now, u->name, j.id, job_names[j.type],
                        job_result_to_string(result));
-        u->job = (MJob) {};
+        u->job = (MJob){};
         u->now.job_id = 0;
         u->dirty = true;
 }
@@ -426,7 +436,7 @@ static void run_jobs(Model *m) {
 typedef struct Transaction {
         MJobType type[MODEL_UNITS];
         Cause cause[MODEL_UNITS];
-        bool broken;            /* a unit that is needed cannot be started */
+        bool broken; /* a unit that is needed cannot be started */
 } Transaction;
 
 static Cause onward(Cause c) {
@@ -477,11 +487,12 @@ static void install(Model *m, int unit, MJobType type, Cause cause) {
                 return; /* merged */
         if (u->job.type != MJ_NONE)
                 finish_job(m, u, JOB_CANCELED);
-        u->job = (MJob) { .type = type, .id = m->next_job++, .cause = cause };
+        u->job = (MJob){ .type = type, .id = m->next_job++, .cause = cause };
         u->now.job_id = u->job.id;
         u->dirty = true;
         if (m->trace)
-                printf("  [%" PRIu64 "] %s: job %u %s (cause %d)\n", m->now, u->name, u->job.id, job_names[type], cause);
+                printf("  [%" PRIu64 "] %s: job %u %s (cause %d)\n", m->now, u->name, u->job.id, job_names[type],
+                       cause);
 }
 
 int model_job(Model *m, int unit, MJobType type, Cause cause, bool fail_mode, uint32_t *ret_id) {
@@ -494,7 +505,8 @@ int model_job(Model *m, int unit, MJobType type, Cause cause, bool fail_mode, ui
                 return -ENOENT;
         if (fail_mode)
                 for (int i = 0; i < MODEL_UNITS; i++)
-                        if (tx.type[i] != MJ_NONE && m->units[i].job.type != MJ_NONE && m->units[i].job.type != tx.type[i])
+                        if (tx.type[i] != MJ_NONE && m->units[i].job.type != MJ_NONE &&
+                            m->units[i].job.type != tx.type[i])
                                 return -EDEADLK;
         for (int i = 0; i < MODEL_UNITS; i++)
                 if (tx.type[i] != MJ_NONE)
@@ -511,9 +523,9 @@ void model_isolate(Model *m, uint32_t keep) {
                 if (!(keep & BIT(i)) && !model_is_down(&m->units[i]))
                         install(m, i, MJ_STOP, C_ISOLATE);
         flush_all(m);
-        send(m, &(const Message) { .type = MSG_JOB_NEW, .unit = -1, .job = id });
+        send(m, &(const Message){ .type = MSG_JOB_NEW, .unit = -1, .job = id });
         run_jobs(m);
-        send(m, &(const Message) { .type = MSG_JOB_REMOVED, .unit = -1, .job = id, .result = JOB_DONE });
+        send(m, &(const Message){ .type = MSG_JOB_REMOVED, .unit = -1, .job = id, .result = JOB_DONE });
 }
 
 void model_shutdown(Model *m) {
@@ -538,13 +550,16 @@ void model_reboot(Model *m) {
                 MUnit *u = &m->units[i];
 
                 u->state = M_DEAD;
-                u->job = (MJob) {};
+                u->job = (MJob){};
                 u->n_starts = 0;
                 u->timer = USEC_INFINITY;
                 u->dirty = false;
-                u->now = (UnitSnapshot) { .load = u->masked ? UNIT_MASKED : UNIT_LOADED, .active = UNIT_INACTIVE,
-                                          .sub = "dead", .result = RESULT_SUCCESS,
-                                          .auto_restart = u->restart != M_NO, .restart_usec = u->restart_usec };
+                u->now = (UnitSnapshot){ .load = u->masked ? UNIT_MASKED : UNIT_LOADED,
+                                         .active = UNIT_INACTIVE,
+                                         .sub = "dead",
+                                         .result = RESULT_SUCCESS,
+                                         .auto_restart = u->restart != M_NO,
+                                         .restart_usec = u->restart_usec };
                 u->sent = u->now;
         }
 }
@@ -580,7 +595,7 @@ void model_reset_failed(Model *m, int unit, Cause cause) {
         if (cause == C_RESET) {
                 /* Told apart by the checker only. */
                 flush_unit(m, u);
-                send(m, &(const Message) { .type = MSG_UNIT, .unit = unit, .u = u->now, .cause = C_RESET });
+                send(m, &(const Message){ .type = MSG_UNIT, .unit = unit, .u = u->now, .cause = C_RESET });
         }
 }
 
@@ -590,8 +605,9 @@ void model_request(Model *m, const Request *r) {
 }
 
 static void serve(Model *m, const Request *r) {
-        static const MJobType types[] = { [VERB_START] = MJ_START, [VERB_STOP] = MJ_STOP, [VERB_RESTART] = MJ_RESTART,
-                                          [VERB_RELOAD] = MJ_RELOAD };
+        static const MJobType types[] = {
+                [VERB_START] = MJ_START, [VERB_STOP] = MJ_STOP, [VERB_RESTART] = MJ_RESTART, [VERB_RELOAD] = MJ_RELOAD
+        };
         Message reply = { .type = MSG_REPLY, .action = r->action, .unit = r->unit };
         Cause cause = r->automatic ? C_SYND : C_PERSON;
 
@@ -636,7 +652,7 @@ usec_t model_next(const Model *m) {
 /* ---- making a host ---- */
 
 void model_init(Model *m, Prng *prng) {
-        *m = (Model) { .prng = prng, .next_job = 1 };
+        *m = (Model){ .prng = prng, .next_job = 1 };
         m->boot.bytes[15] = 0xbb;
         for (int i = 0; i < MODEL_UNITS; i++) {
                 MUnit *u = &m->units[i];
@@ -646,13 +662,15 @@ void model_init(Model *m, Prng *prng) {
                 u->declared = i != MODEL_UNITS - 1;
                 u->granted = u->declared && prng_below(prng, 6) != 0;
                 u->type = prng_below(prng, 2) ? M_SIMPLE : (MType) prng_below(prng, 4);
-                u->restart = prng_below(prng, 3) ? M_NO : u->type >= M_ONESHOT ? M_ON_FAILURE : (MRestart) (1 + prng_below(prng, 2));
+                u->restart = prng_below(prng, 3)    ? M_NO
+                             : u->type >= M_ONESHOT ? M_ON_FAILURE
+                                                    : (MRestart) (1 + prng_below(prng, 2));
                 u->restart_usec = prng_below(prng, 2) ? 100 * USEC_PER_MSEC : prng_below(prng, 3) * USEC_PER_SEC;
                 u->start_time = 1 + prng_below(prng, prng_below(prng, 5) ? 200 * USEC_PER_MSEC : 90 * USEC_PER_SEC);
                 u->stop_time = prng_below(prng, 2) ? 0 : prng_below(prng, 2 * USEC_PER_SEC);
                 /* Relations lead downwards only. */
                 if (prng_below(prng, 3) == 0)
-                        u->requires = (uint32_t) prng_next(prng) & (uint32_t) prng_next(prng) & lower;
+                u->requires = (uint32_t) prng_next(prng) & (uint32_t) prng_next(prng) & lower;
                 if (prng_below(prng, 3) == 0)
                         u->binds_to = (uint32_t) prng_next(prng) & (uint32_t) prng_next(prng) & lower;
                 if (prng_below(prng, 4) == 0)
@@ -662,11 +680,15 @@ void model_init(Model *m, Prng *prng) {
                 if (prng_below(prng, 3) == 0)
                         u->depends_on = (uint32_t) prng_next(prng) & (uint32_t) prng_next(prng) & lower;
                 if (i == MODEL_UNITS - 1)
-                        u->conflicts = (uint32_t) prng_next(prng) & (uint32_t) prng_next(prng) & lower & ~u->requires & ~u->binds_to & ~u->wants;
+                u->conflicts = (uint32_t) prng_next(prng) & (uint32_t) prng_next(prng) & lower & ~u->requires &
+                               ~u->binds_to & ~u->wants;
                 u->timer = USEC_INFINITY;
-                u->now = (UnitSnapshot) { .load = UNIT_LOADED, .active = UNIT_INACTIVE, .sub = "dead",
-                                          .result = RESULT_SUCCESS, .auto_restart = u->restart != M_NO,
-                                          .restart_usec = u->restart_usec };
+                u->now = (UnitSnapshot){ .load = UNIT_LOADED,
+                                         .active = UNIT_INACTIVE,
+                                         .sub = "dead",
+                                         .result = RESULT_SUCCESS,
+                                         .auto_restart = u->restart != M_NO,
+                                         .restart_usec = u->restart_usec };
                 u->sent = u->now;
         }
 }

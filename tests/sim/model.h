@@ -17,9 +17,15 @@ typedef enum MJobType { MJ_NONE, MJ_START, MJ_STOP, MJ_RESTART, MJ_RELOAD } MJob
 
 /* Who is really behind a job or a state: the ground truth that the supervisor has to guess. */
 typedef enum Cause {
-        C_NONE, C_PERSON, C_CONFLICT, C_DEPENDENCY, C_ISOLATE, C_SHUTDOWN, C_RESET,
-        C_VICTIM,       /* stopped because what it is bound to failed */
-        C_SYSTEMD,      /* Restart= */
+        C_NONE,
+        C_PERSON,
+        C_CONFLICT,
+        C_DEPENDENCY,
+        C_ISOLATE,
+        C_SHUTDOWN,
+        C_RESET,
+        C_VICTIM, /* stopped because what it is bound to failed */
+        C_SYSTEMD, /* Restart= */
         C_SYND,
 } Cause;
 
@@ -28,8 +34,8 @@ typedef struct MJob {
         uint32_t id;
         Cause cause;
         bool running, announced;
-        bool stopped;           /* RESTART: the stop half is through */
-        bool effective;         /* it stopped something that ran */
+        bool stopped; /* RESTART: the stop half is through */
+        bool effective; /* it stopped something that ran */
 } MJob;
 
 typedef struct MUnit {
@@ -43,19 +49,19 @@ typedef struct MUnit {
         MState state;
         UnitSnapshot now, sent;
         bool dirty;
-        usec_t timer;           /* of the present state; infinity = none */
+        usec_t timer; /* of the present state; infinity = none */
         MJob job;
-        bool broken;            /* its process cannot live */
+        bool broken; /* its process cannot live */
         bool condition_false, masked;
-        usec_t starts[5];       /* the newest starts, for the start limit */
+        usec_t starts[5]; /* the newest starts, for the start limit */
         unsigned n_starts;
-        UnitResult end;         /* how the running stop will end */
+        UnitResult end; /* how the running stop will end */
 } MUnit;
 
 typedef enum MessageType { MSG_UNIT, MSG_JOB_NEW, MSG_JOB_REMOVED, MSG_REPLY, MSG_HOST } MessageType;
 typedef struct Message {
         MessageType type;
-        int unit;               /* -1: the target of an isolate */
+        int unit; /* -1: the target of an isolate */
         bool initial;
         UnitSnapshot u;
         uint32_t job;
@@ -78,28 +84,31 @@ typedef struct Request {
 typedef struct JournalLine {
         JournalFact fact;
         int unit;
-        usec_t readable;        /* journald lets its readers have it then */
+        usec_t readable; /* journald lets its readers have it then */
 } JournalLine;
 
 typedef struct Model {
         Prng *prng;
-        usec_t now;             /* since the beginning of the simulation, over all boots */
+        usec_t now; /* since the beginning of the simulation, over all boots */
         usec_t boot_start;
-        int64_t clock_offset;   /* of realtime */
+        int64_t clock_offset; /* of realtime */
         Id128 boot;
         unsigned boots;
         MUnit units[MODEL_UNITS];
         uint32_t next_job;
         uint64_t next_invocation;
-        bool stopping;          /* shutdown under way */
-        bool subscribed;        /* somebody listens */
+        bool stopping; /* shutdown under way */
+        bool subscribed; /* somebody listens */
         Message inbox[MODEL_MESSAGES];
         size_t inbox_head, n_inbox;
         Request requests[MODEL_REQUESTS];
         size_t n_requests;
         JournalLine *journal;
         size_t n_journal, journal_allocated;
-        struct { int unit; Id128 id; } *invocations; /* all, in order */
+        struct {
+                int unit;
+                Id128 id;
+        } * invocations; /* all, in order */
         size_t n_invocations, invocations_allocated;
         bool trace;
         void (*lost)(void *userdata, const Message *m); /* a message that nobody gets */

@@ -12,9 +12,9 @@ typedef struct Storm {
         SeqAlloc seq;
         SupervisorConfig config;
         uint64_t seed;
-        unsigned life;          /* how many times synd was started */
-        size_t journal_at;      /* the cursor, which is as durable as the events made of it */
-        bool lag;               /* messages are delivered with delays */
+        unsigned life; /* how many times synd was started */
+        size_t journal_at; /* the cursor, which is as durable as the events made of it */
+        bool lag; /* messages are delivered with delays */
         bool trace;
         size_t turns;
         RecoverySettings settings[MODEL_UNITS];
@@ -28,13 +28,13 @@ static int any_unit(Storm *t) {
         return (int) below(t, MODEL_UNITS);
 }
 
-#define TELL(t, ...)                                                                                                   \
-        do {                                                                                                           \
-                if ((t)->trace) {                                                                                      \
-                        printf("[%" PRIu64 "] ", (t)->m.now);                                                          \
-                        printf(__VA_ARGS__);                                                                           \
-                        printf("\n");                                                                                  \
-                }                                                                                                      \
+#define TELL(t, ...)                                          \
+        do {                                                  \
+                if ((t)->trace) {                             \
+                        printf("[%" PRIu64 "] ", (t)->m.now); \
+                        printf(__VA_ARGS__);                  \
+                        printf("\n");                         \
+                }                                             \
         } while (false)
 
 static void must(Storm *t, int r, const char *what) {
@@ -94,7 +94,7 @@ static void make_settings(Storm *t) {
         for (int i = 0; i < MODEL_UNITS; i++) {
                 usec_t base = bases[below(t, ELEMENTSOF(bases))];
 
-                t->settings[i] = (RecoverySettings) {
+                t->settings[i] = (RecoverySettings){
                         .budget = { .limit = (uint32_t) below(t, 7), .window = (1 + below(t, 10)) * USEC_PER_MINUTE },
                         .backoff_base = base,
                         .backoff_max = base * (usec_t) (1 + below(t, 60)),
@@ -104,8 +104,8 @@ static void make_settings(Storm *t) {
                         .enabled = below(t, 12) != 0,
                 };
         }
-        t->c.host_budget = t->config.host_budget =
-                (Budget) { .limit = (uint32_t) (4 + below(t, 30)), .window = (1 + below(t, 10)) * USEC_PER_MINUTE };
+        t->c.host_budget = t->config.host_budget = (Budget){ .limit = (uint32_t) (4 + below(t, 30)),
+                                                             .window = (1 + below(t, 10)) * USEC_PER_MINUTE };
 }
 
 /* ---- synd's life ---- */
@@ -182,7 +182,8 @@ static void deliver(Storm *t, const Message *m) {
                 must(t, supervisor_job_removed(s, now, name, m->job, m->result), "job removed");
                 break;
         case MSG_REPLY:
-                must(t, supervisor_job_replied(s, now, m->action, m->job, m->error, m->error ? "refused" : NULL), "reply");
+                must(t, supervisor_job_replied(s, now, m->action, m->job, m->error, m->error ? "refused" : NULL),
+                     "reply");
                 break;
         case MSG_HOST:
                 must(t, supervisor_host(s, now, m->host), "host");
@@ -214,12 +215,13 @@ static void reconnect(Storm *t) {
         memcpy(lost, t->m.requests, sizeof(lost));
         t->m.n_requests = 0;
         t->m.subscribed = true;
-        deliver(t, &(const Message) { .type = MSG_HOST, .host = HOST_DISCONNECTED });
+        deliver(t, &(const Message){ .type = MSG_HOST, .host = HOST_DISCONNECTED });
         for (int i = 0; i < MODEL_UNITS; i++)
                 t->c.units[i].doubtful = true;
         while (supervisor_next_action(t->c.s, &it, &a))
                 if (a->state == ACTION_RUNNING && a->job_id == 0) {
-                        must(t, supervisor_job_replied(t->c.s, model_instant(&t->m), a->id, 0, -ECONNRESET, "lost"), "reply");
+                        must(t, supervisor_job_replied(t->c.s, model_instant(&t->m), a->id, 0, -ECONNRESET, "lost"),
+                             "reply");
                         it = NULL;
                 }
         if (below(t, 2))
@@ -372,7 +374,7 @@ static void redeclare(Storm *t, int i) {
                 model_run(&t->m);
                 deliver_some(t, true);
                 t->c.units[i].down_by = C_NONE;
-                deliver(t, &(const Message) { .type = MSG_UNIT, .unit = i, .initial = true, .u = u->now });
+                deliver(t, &(const Message){ .type = MSG_UNIT, .unit = i, .initial = true, .u = u->now });
         }
 }
 
@@ -448,8 +450,8 @@ static void blow(Storm *t) {
                 command(t, VERB_MAINTENANCE, i);
                 break;
         case 29 ... 31: {
-                static const Verb verbs[] = { VERB_START, VERB_STOP, VERB_RESTART, VERB_RELOAD, VERB_RESET_FAILED,
-                                              VERB_START };
+                static const Verb verbs[] = { VERB_START,  VERB_STOP,         VERB_RESTART,
+                                              VERB_RELOAD, VERB_RESET_FAILED, VERB_START };
 
                 command(t, verbs[below(t, ELEMENTSOF(verbs))], i);
                 break;
@@ -532,7 +534,7 @@ void storm_run(uint64_t seed, unsigned steps, bool trace, StormResult *ret) {
         Storm *t = calloc(1, sizeof(Storm));
 
         assert(t);
-        *ret = (StormResult) {};
+        *ret = (StormResult){};
         t->seed = seed;
         t->trace = trace;
         prng_seed(&t->prng, seed);

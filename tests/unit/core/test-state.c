@@ -153,7 +153,7 @@ static void test_broken_state_starts_fresh(void **state) {
                 assert_int_equal(supervisor_restore(r.s, r.now, "service/" A, bad[i]), -EBADMSG);
         assert_return_code(supervisor_restore(r.s, r.now, "host", bad[4]), 0);
         assert_return_code(supervisor_restore(r.s, r.now, "service/" A,
-                                              "{\"tokens\":[\"x\",\"1 2 3\",4],\"invocations\":[\"zz\",1,\"a b c d\"],"
+                                              "{\"tokens\":[\"x\",\"1 2 3\",4],\"invocations\":\"zz;;a b c d;1 2 3\","
                                               "\"phase\":\"??\",\"attempt\":-1,\"boot\":\"q\",\"surprise\":{}}"),
                            0);
         rig_service(&r, A);
