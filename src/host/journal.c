@@ -4,6 +4,7 @@
 #include "host/journal-fact.h"
 #include <inttypes.h>
 #include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <systemd/sd-id128.h>
 #include <systemd/sd-journal.h>
 
@@ -43,6 +44,7 @@ struct JournalReader {
         sd_event_source *defer; /* the next bite */
         sd_event_source *timer; /* reopen, or the journal's own time-out where inotify does not work */
         sd_event_source *look;
+        sd_event_source *parent; /* inotify of the directory in which a persistent journal may be set up */
 };
 
 static int reader_open(JournalReader *j);
@@ -197,6 +199,12 @@ static void reader_caught_up(JournalReader *j) {
                 (void) reader_arm(j->timer, usec_add(now, MAX(usec_sub(timeout, monotonic_now()), USEC_PER_SEC)));
 }
 
+static void reader_files_changed(JournalReader *j) {
+        j->invalidated = true;
+        if (j->journal && j->told_caught_up)
+                reader_caught_up(j);
+}
+
 static void reader_dispatch(JournalReader *j) {
         int r;
 
@@ -243,8 +251,18 @@ static int on_look(sd_event_source *s, uint64_t usec, void *userdata) {
         reader_dispatch(j);
         if (j->look_until > 0 && boottime_now() < j->look_until)
                 (void) reader_arm(j->look, boottime_now() + LOOK_INTERVAL_USEC);
-        else
+        else if (j->look_until > 0) {
+                /* In vain: perhaps not all is being read that there is. */
                 j->look_until = 0;
+                reader_files_changed(j);
+        }
+        return 0;
+}
+
+static int on_parent(sd_event_source *s, const struct inotify_event *event, void *userdata) {
+        /* sd-journal does not watch for a journal directory that was not there when it was opened. */
+        if (event->len > 0 && streq(event->name, "journal"))
+                reader_files_changed(userdata);
         return 0;
 }
 
@@ -422,6 +440,9 @@ static int reader_add_sources(JournalReader *j) {
         r = sd_event_add_time(j->event, &j->look, CLOCK_BOOTTIME, 0, 1, on_look, j);
         if (r < 0)
                 return r;
+        if (!j->dir)
+                (void) sd_event_add_inotify(j->event, &j->parent, "/var/log", IN_CREATE | IN_MOVED_TO | IN_ONLYDIR,
+                                            on_parent, j);
 
         sd_event_source *const sources[] = { j->defer, j->timer, j->look };
         for (size_t i = 0; i < ELEMENTSOF(sources); i++) {
@@ -474,6 +495,7 @@ JournalReader *journal_reader_free(JournalReader *j) {
         sd_event_source_disable_unref(j->defer);
         sd_event_source_disable_unref(j->timer);
         sd_event_source_disable_unref(j->look);
+        sd_event_source_disable_unref(j->parent);
         journal_memory_free(j->memory);
         sd_event_unref(j->event);
         free(j->cursor);
