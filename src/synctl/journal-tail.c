@@ -29,19 +29,22 @@ void journal_tail(const char *unit, unsigned lines, unsigned columns, char **ret
         snprintf(n, sizeof(n), "%u", lines);
         const char *const argv[] = { "journalctl", "--no-pager", "--quiet", "-o", "short", "-n", n, "-u", unit, NULL };
         int r = exec_capture(argv, 10, &out, &err);
-        if (r == -ENOENT)
-                *ret_hint = strdup("No journal: journalctl is not installed.");
+        bool denied = (r > 0 && strcasestr(err ?: "", "permission")) ||
+                      (r == 0 && isempty(out) && geteuid() != 0 && access("/var/log/journal", R_OK) < 0 &&
+                       access("/run/log/journal", R_OK) < 0);
+        if (denied)
+                *ret_hint = strdup(
+                                "No log lines: you may not read the system's journal. Use sudo, or become a member of "
+                                "the group systemd-journal.");
+        else if (r == -ENOENT)
+                *ret_hint = strdup("No log lines: journalctl is not installed.");
         else if (r == -ETIMEDOUT)
-                *ret_hint = strdup("No journal: journalctl did not answer within 10s.");
+                *ret_hint = strdup("No log lines: journalctl did not answer within 10s.");
         else if (r != 0)
-                (void) str_printf(ret_hint, "No journal: %s",
+                (void) str_printf(ret_hint, "No log lines: %s",
                                   r > 0 && !isempty(err) ? strtok(err, "\n") : "journalctl failed.");
         else if (!isempty(out))
                 (void) clean_lines(out, columns, ret_log);
-        else if (geteuid() != 0 && access("/var/log/journal", R_OK) < 0 && access("/run/log/journal", R_OK) < 0)
-                *ret_hint = strdup("No log lines: you may not read the system's journal. Use sudo, or become a member "
-                                   "of the "
-                                   "group systemd-journal.");
         else if (geteuid() != 0)
                 *ret_hint = strdup("No log lines that you may see. Members of the group systemd-journal see all.");
         else

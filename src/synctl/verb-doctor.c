@@ -14,6 +14,15 @@
 #define GRANT_HELPER SYNOS_LIBEXECDIR "/synd-grants"
 #define POLKIT_RULE SYNOS_PREFIX "/share/polkit-1/rules.d/50-synos.rules"
 
+static bool synd_unit_is_up(Ctl *c) {
+        _cleanup_free_ char *state = NULL, *path = NULL;
+
+        return sd_bus_path_encode("/org/freedesktop/systemd1/unit", "synd.service", &path) >= 0 &&
+               sd_bus_get_property_string(c->bus, "org.freedesktop.systemd1", path, "org.freedesktop.systemd1.Unit",
+                                          "ActiveState", NULL, &state) >= 0 &&
+               streq(state, "active");
+}
+
 /* 0, or a negative errno when there is nothing to go on with. */
 static int check_synd(Ctl *c, Findings *f) {
         _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
@@ -27,7 +36,13 @@ static int check_synd(Ctl *c, Findings *f) {
         }
         r = property_string(c, SYND_PATH, SYND_MANAGER, "Version", &e, &version);
         if (r < 0) {
-                if (client_error_no_synd(&e))
+                if (client_error_no_synd(&e) && synd_unit_is_up(c))
+                        findings_add(f, "synd", LEVEL_FAIL,
+                                     "As root: systemctl reload dbus.service; journalctl -u dbus.service tells what "
+                                     "it "
+                                     "does not like",
+                                     "synd runs, but the bus does not give it its name, so that nobody can reach it.");
+                else if (client_error_no_synd(&e))
                         findings_add(f, "synd", LEVEL_FAIL,
                                      "As root: systemctl start synd.service (why it is down: systemctl status "
                                      "synd.service)",
