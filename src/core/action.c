@@ -186,7 +186,8 @@ void action_finish(Supervisor *s, ActionFull *a, ActionState state, int error, c
 
 static void ask(Supervisor *s, ActionFull *a, Service *svc, const ActionStep *step) {
         ServicePriv *p = priv(svc);
-        bool reset = svc->unit.result == RESULT_START_LIMIT_HIT && IN_SET(step->verb, VERB_START, VERB_RESTART);
+        bool limited = p->start_limited || svc->unit.result == RESULT_START_LIMIT_HIT;
+        bool reset = limited && IN_SET(step->verb, VERB_START, VERB_RESTART);
         Effect *f;
 
         p->action = a;
@@ -280,6 +281,10 @@ static bool start_ended_down(Supervisor *s, ActionFull *a, Service *svc, JobResu
         bool new_invocation = !id128_equal(p->current, a->invocation_before);
 
         *ret_sentence = job_result_sentence(result);
+        /* The result stays that of the last end when the limit is hit ("Start request repeated too quickly"). */
+        p->start_limited = result == JOB_FAILED && !new_invocation && svc->unit.active == UNIT_FAILED;
+        if (p->start_limited)
+                *ret_sentence = "systemd started nothing, most likely the unit's StartLimitBurst= is reached";
         switch (result) {
         case JOB_DONE:
                 if (new_invocation) {
@@ -335,6 +340,7 @@ void action_job_ended(Supervisor *s, ActionFull *a, JobResult result) {
         }
         a->asked = false;
         if (!down) {
+                priv(svc)->start_limited = false;
                 service_judge(s, svc, false);
                 if (result == JOB_DONE)
                         step_done(s, a);

@@ -247,7 +247,7 @@ static const Key keys[] = {
         { "Recovery", KEY_SCALAR, false, parse_recovery, FIELD(recovery.enabled),
           "restart, restart-dependents, stop, or none" },
         { "RecoveryBudget", KEY_SCALAR, true, conf_parse_budget, FIELD(recovery.budget),
-          "a number and a span as in 5/10min" },
+          "a number up to 10000 and a span, as in 5/10min" },
         { "RecoveryBackoff", KEY_SCALAR, true, conf_parse_backoff, FIELD(recovery.backoff_base),
           "two spans as in 500ms..1min" },
         { "RecoveryJitter", KEY_SCALAR, true, conf_parse_jitter, FIELD(recovery.jitter), "0 to 50%" },

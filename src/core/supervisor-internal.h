@@ -111,6 +111,7 @@ typedef struct ServicePriv {
 
         ActionFull *action; /* running, this unit is its target or its present step */
         bool own_reset; /* "failed" turning into "inactive" is our own ResetFailedUnit */
+        bool start_limited; /* our last start made no invocation: the unit's start limit counts our starts, too */
         usec_t not_before; /* boottime: no act earlier, somebody's job may be about to appear */
         bool restored; /* from the state of this boot */
         uint64_t mark, reach_mark; /* graph walks */

@@ -252,6 +252,29 @@ static void test_auto_restart_is_left_to_systemd(void **state) {
         rig_done(&r);
 }
 
+/* "Start request repeated too quickly": the unit keeps the result of its last end, nothing was started. Its counter counts our
+ * own starts, too; so that ours are limited by the budget alone, the next attempt clears it. */
+static void test_start_limit_met_by_our_own_starts(void **state) {
+        uint32_t id;
+        Rig r;
+
+        rig_init(&r);
+        rig_service(&r, A);
+        rig_active(&r, A, true);
+        rig_killed(&r, A);
+        assert_false(r.jobs[r.answered].job.reset_failed_first);
+        id = rig_reply(&r);
+        rig_job_removed(&r, A, id, JOB_FAILED);
+        assert_int_equal(rig_pending_jobs(&r), 1);
+        assert_true(r.jobs[r.answered].job.reset_failed_first);
+        rig_job_succeeds(&r);
+        /* Only then: a failure after a real start needs no clearing. */
+        rig_killed(&r, A);
+        assert_int_equal(rig_pending_jobs(&r), 1);
+        assert_false(r.jobs[r.answered].job.reset_failed_first);
+        rig_done(&r);
+}
+
 static void test_failed_with_restart_gets_a_grace(void **state) {
         UnitSnapshot u;
         Rig r;
@@ -385,6 +408,7 @@ int main(void) {
                 cmocka_unit_test(test_failed_start_is_tried_again),
                 cmocka_unit_test(test_refused_by_polkit_goes_to_a_person),
                 cmocka_unit_test(test_auto_restart_is_left_to_systemd),
+                cmocka_unit_test(test_start_limit_met_by_our_own_starts),
                 cmocka_unit_test(test_failed_with_restart_gets_a_grace),
                 cmocka_unit_test(test_condition_goes_to_a_person),
                 cmocka_unit_test(test_grant_and_protection),
