@@ -92,12 +92,12 @@ static int edge_add(Builder *k, const Json *e) {
 
 int deps_from_json(const Json *services, Deps *ret) {
         _cleanup_(deps_done) Deps d = {};
-        Builder k = { .d = &d };
+        _cleanup_(hashmap_freep) HashMap *index = NULL;
 
-        int r = hashmap_new(&k.index, NULL);
+        int r = hashmap_new(&index, NULL);
         if (r < 0)
                 return r;
-        _cleanup_(hashmap_freep) HashMap *index = k.index;
+        Builder k = { .d = &d, .index = index };
         for (size_t i = 0; i < json_length(services) && r >= 0; i++) {
                 const Json *s = json_at(services, i);
                 size_t at;

@@ -108,7 +108,6 @@ static void child_run(const char *const *argv, int out, int err, int report) {
 }
 
 int exec_capture(const char *const *argv, unsigned timeout_sec, char **ret_out, char **ret_err) {
-        _cleanup_(strbuf_done) StrBuf none = {};
         Stream out = { .limit = 1024 * 1024 }, err = { .limit = 4096 };
         int o[2], e[2], x[2], failure = 0;
 

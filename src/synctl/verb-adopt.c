@@ -15,6 +15,7 @@ typedef struct Target {
         char *path; /* of the drop-in */
         char *content; /* that is there now */
         DropInState state;
+        bool changed;
 } Target;
 
 static void target_done(Target *t) {
@@ -252,57 +253,66 @@ static void report_released(Ctl *c, const char *unit) {
                 ctl_note(c, "synd no longer acts on %s.", unit);
 }
 
+static int release_one(Ctl *c, const Target *t) {
+        if (t->state == DROPIN_ABSENT)
+                return ctl_fail(CTL_NO_SUCH,
+                                "Cannot release %s: synctl adopt has written nothing for it (no %s). Where its "
+                                "section "
+                                "comes from: synctl cat %s",
+                                t->unit, t->path, t->unit);
+        if (t->state == DROPIN_FOREIGN && !c->o.force)
+                return ctl_fail(CTL_REFUSED,
+                                "Cannot release %s: %s was not written by synctl adopt; it is left as it is. To "
+                                "remove it "
+                                "all the same: synctl release --force %s",
+                                t->unit, t->path, t->unit);
+        int r = dropin_remove("", t->unit);
+        if (r < 0)
+                return file_error("remove", t->path, r);
+        ctl_note(c, "Removed %s.", t->path);
+        return 0;
+}
+
+/* Changes the files of all targets, then has systemd and synd read them. */
+static int change_all(Ctl *c, Target *targets, bool releasing) {
+        bool any = false;
+        int status = 0;
+
+        for (size_t i = 0; i < c->n_args && status == 0; i++) {
+                Target *t = targets + i;
+                if (releasing) {
+                        status = release_one(c, t);
+                        t->changed = status == 0;
+                } else
+                        status = adopt_one(c, t, &t->changed);
+                any = any || t->changed;
+        }
+        if (!any)
+                return status;
+        subscribe(c);
+        int r = reload(c);
+        for (size_t i = 0; i < c->n_args && r == 0; i++)
+                if (targets[i].changed)
+                        (releasing ? report_released : report_adopted)(c, targets[i].unit);
+        return status != 0 ? status : r;
+}
+
 static int run(Ctl *c, bool releasing) {
-        const char *verb = releasing ? "release" : "adopt";
         _cleanup_free_ Target *targets = NULL;
-        bool *changed = NULL, any = false;
-        int status = need_root(verb);
+        int status = need_root(releasing ? "release" : "adopt");
 
         if (status == 0)
                 status = client_open(c);
         if (status != 0)
                 return status;
         targets = calloc(c->n_args, sizeof(Target));
-        _cleanup_free_ bool *flags = calloc(c->n_args, sizeof(bool));
-        if (!targets || !flags)
+        if (!targets)
                 return ctl_oom();
-        changed = flags;
-        /* All names are looked at before the first file is written. */
+        /* All names are looked at before the first file is changed. */
         for (size_t i = 0; i < c->n_args && status == 0; i++)
                 status = find_target(c, c->args[i], releasing, targets + i);
-        for (size_t i = 0; i < c->n_args && status == 0; i++) {
-                if (!releasing)
-                        status = adopt_one(c, targets + i, changed + i);
-                else if (targets[i].state == DROPIN_ABSENT)
-                        status = ctl_fail(CTL_NO_SUCH,
-                                          "Cannot release %s: synctl adopt has written nothing for it (no %s). Where "
-                                          "its section comes from: synctl cat %s",
-                                          targets[i].unit, targets[i].path, targets[i].unit);
-                else if (targets[i].state == DROPIN_FOREIGN && !c->o.force)
-                        status = ctl_fail(
-                                        CTL_REFUSED,
-                                        "Cannot release %s: %s was not written by synctl adopt; it is left as it is. "
-                                        "To remove it all the same: synctl release --force %s",
-                                        targets[i].unit, targets[i].path, targets[i].unit);
-                else {
-                        int r = dropin_remove("", targets[i].unit);
-                        if (r < 0)
-                                status = file_error("remove", targets[i].path, r);
-                        else {
-                                ctl_note(c, "Removed %s.", targets[i].path);
-                                changed[i] = true;
-                        }
-                }
-                any = any || changed[i];
-        }
-        if (any) {
-                subscribe(c);
-                int r = reload(c);
-                for (size_t i = 0; i < c->n_args && r == 0; i++)
-                        if (changed[i])
-                                (releasing ? report_released : report_adopted)(c, targets[i].unit);
-                status = status != 0 ? status : r;
-        }
+        if (status == 0)
+                status = change_all(c, targets, releasing);
         for (size_t i = 0; i < c->n_args; i++)
                 target_done(targets + i);
         return status;

@@ -45,6 +45,15 @@ static void note_gap(const Ctl *c, uint64_t asked, uint64_t first) {
                 ctl_note(c, "Events %" PRIu64 " to %" PRIu64 " are no longer in the log.", asked + 1, first - 1);
 }
 
+/* False when whoever reads us left. */
+static bool flush_page(StrBuf *b) {
+        if (b->length > 0)
+                fputs(b->data, stdout);
+        strbuf_done(b);
+        *b = (StrBuf){};
+        return fflush(stdout) == 0;
+}
+
 /* From the beginning forward, page by page; a page is printed when it is there. */
 static int list_forward(Show *s, EventSelection *sel, StrBuf *b) {
         Ctl *c = s->c;
@@ -61,6 +70,9 @@ static int list_forward(Show *s, EventSelection *sel, StrBuf *b) {
                         note_gap(c, sel->after, first);
                 if (put_page(s, page, b) < 0)
                         return ctl_oom();
+                /* A long history is not gathered for nothing when no pager shows it. */
+                if (!c->term.tty && !flush_page(b))
+                        return 0;
                 sel->after = MAX(sel->after, page_seq(page, true));
                 sel->limit -= MIN(sel->limit, (uint32_t) json_length(page));
                 if (json_length(page) == 0)
@@ -117,12 +129,7 @@ static int list_newest(Show *s, EventSelection *sel, StrBuf *b) {
 }
 
 static void flush_out(Show *s, StrBuf *b) {
-        if (b->length > 0)
-                fputs(b->data, stdout);
-        strbuf_done(b);
-        *b = (StrBuf){};
-        /* Whoever reads us left: nothing to do any more. */
-        if (fflush(stdout) != 0)
+        if (!flush_page(b))
                 (void) sd_event_exit(s->event, CTL_OK);
 }
 

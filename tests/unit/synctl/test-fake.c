@@ -155,8 +155,8 @@ static int run(const char *const *words) {
                 int r = ctl_parse(&c, argc, argv);
                 if (r == 0)
                         r = c.verb->run(&c);
-                fflush(NULL);
-                _exit(r);
+                ctl_done(&c);
+                exit(r);
         }
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_true(WIFEXITED(status));
