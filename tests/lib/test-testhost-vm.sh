@@ -32,13 +32,12 @@ check_eq 'arguments pass unchanged' 'a  $b *|' "$("$th" vm-run "$m" -- sh -c 'pr
 check_eq 'stdin passes' hello "$(echo hello | "$th" vm-run "$m" cat)"
 check 'time limit' exits_with 124 "$th" vm-run "$m" --timeout 1 sleep 60
 check 'and it answers again' "$th" vm-run "$m" true
-# clients that hang up: one before its answer, one in the middle of its request
+# a client that hangs up before its answer
 python3 - "${SYNOS_TESTHOST_DIR:-/var/tmp/synos-testhost}/vms/$m/agent" <<'END'
 import socket, sys
-for request in (b'old-1 5 11 0\necho stale\n', b'old-2 5 5000 0\necho half'):
-    with socket.socket(socket.AF_UNIX) as s:
-        s.connect(sys.argv[1])
-        s.sendall(request)
+with socket.socket(socket.AF_UNIX) as s:
+    s.connect(sys.argv[1])
+    s.sendall(b'old 5 11 0\necho stale\n')
 END
 check_eq 'an answer that nobody took is not the next one' fresh "$(value 'echo fresh')"
 all=$(for i in $(seq 20); do value "echo $i"; done)

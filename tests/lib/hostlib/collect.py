@@ -63,7 +63,13 @@ def unused_bases(state):
   used |= {vm.Vm(state, n).data.get('base') for n in vm.names(state)}
   for name in sorted(os.listdir(state.bases)):
     path = os.path.join(state.bases, name)
-    if path not in used and not name.endswith(('.new', '.new.log')):
-      with state.lock(f'base-{name}'):
+    if path in used:
+      continue
+    try:
+      # whoever builds it, or what a killed build left behind (NAME.new), holds this lock
+      with state.lock(f'base-{name.split(".")[0]}', timeout=1):
+        common.unmount_below(path)
         common.remove_tree(path)
-      yield f'base {name}'
+    except common.TimedOut:
+      continue
+    yield f'base {name}'

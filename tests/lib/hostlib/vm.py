@@ -23,10 +23,11 @@ DISK = '2G'
 SNAPSHOT = 'booted'
 SOCKET_NAME_MAX = 107
 
-# One request: "ID LIMIT SCRIPT-BYTES INPUT-BYTES\n", the script, its stdin; one answer: "\n@ID STATUS OUT-BYTES ERR-BYTES\n"
-# and both outputs. Without a peer the port reads as ended, without an event for the end of that state. It stays open
-# meanwhile: what a peer has sent before the port is closed would be lost. A request cut short is dropped; an answer
-# nobody took comes out at the next peer, which looks for its own ID.
+# One request: "ID LIMIT SCRIPT-BYTES INPUT-BYTES\n", the script, its stdin. One answer: "\n@ID STATUS OUT-BYTES
+# ERR-BYTES\n" and both outputs. Without a peer the port reads as ended, without an event for the end of that state. It
+# stays open meanwhile: what a peer has sent before the port is closed would be lost. A request cut short is dropped
+# when the port reads as ended or nothing comes for 20 s; an answer nobody took comes out at the next peer, which looks
+# for its own ID.
 AGENT = r'''#!/bin/bash
 dir=/run/testhost-agent
 mkdir -p "$dir"
@@ -38,8 +39,8 @@ while :; do
                 read -r -t 0.2 -u 4
                 continue
         fi
-        head -c "$script" <&3 >"$dir/script"
-        head -c "$input" <&3 >"$dir/in"
+        timeout 20 head -c "$script" <&3 >"$dir/script"
+        timeout 20 head -c "$input" <&3 >"$dir/in"
         [ "$(size script) $(size in)" = "$script $input" ] || continue
         rc=0
         timeout -k 5 "$limit" bash "$dir/script" <"$dir/in" >"$dir/out" 2>"$dir/err" 3<&- 4<&- || rc=$?
