@@ -123,15 +123,27 @@ static int synd_pid(Ctl *c, uint32_t *ret) {
         return r;
 }
 
-/* Would polkit let synd restart this unit? Exit status of pkcheck: 0 yes, 1 no, 2 and 3 would ask a person. */
+/* Would polkit let synd restart this unit? Asked with the details that PID 1 gives. Exit status of pkcheck: 0 yes, 1 no, 2
+ * and 3 would ask a person. */
 static int ask_polkit(uint32_t pid, const char *unit) {
         char process[16];
 
         snprintf(process, sizeof(process), "%" PRIu32, pid);
-        const char *const argv[] = { "pkcheck",   "--action-id", "org.freedesktop.systemd1.manage-units",
-                                     "--process", process,       "--detail",
-                                     "unit",      unit,          "--detail",
-                                     "verb",      "restart",     NULL };
+        const char *const argv[] = { "pkcheck",
+                                     "--action-id",
+                                     "org.freedesktop.systemd1.manage-units",
+                                     "--process",
+                                     process,
+                                     "--detail",
+                                     "unit",
+                                     unit,
+                                     "--detail",
+                                     "verb",
+                                     "restart",
+                                     "--detail",
+                                     "polkit.message",
+                                     "Authentication is required to restart '$(unit)'.",
+                                     NULL };
         return exec_capture(argv, 20, NULL, NULL);
 }
 

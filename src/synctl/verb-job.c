@@ -63,7 +63,8 @@ static void progress_show(Run *r) {
         for (size_t i = 0; i < r->n && r->shown + 2 < r->c->term.rows; i++) {
                 const Job *j = r->jobs + i;
                 _cleanup_free_ char *line = NULL, *cut = NULL;
-                if (j->ended)
+                /* Before it is accepted a password may be asked for on this terminal. */
+                if (j->ended || (!j->action && geteuid() != 0))
                         continue;
                 const char *state = j->sub ?: j->action ? j->sub ?: "waiting for the job" : "asking";
                 if (str_printf(&line, "%s %s: %s%s %" PRIu64 "s", r->verb, j->name, state,

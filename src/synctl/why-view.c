@@ -5,13 +5,18 @@
 #include "synctl/text.h"
 #include "synctl/when.h"
 
+#include <signal.h>
+
 #define LEAVES_MAX 8
+#define NEWEST_SHOWN 6
+#define OLDEST_SHOWN 2
 
 typedef struct Why {
         const Term *term;
         bool full;
         usec_t now;
         StrBuf *b;
+        char *name; /* the service of the line above: it is not said again */
 } Why;
 
 static const char *get(const Json *o, const char *key) {
@@ -64,26 +69,26 @@ static void leaf_rule(Leaves *l, const Json *d) {
         leaf(l, &b);
 }
 
+static const char *code_word(int64_t code) {
+        return code == CLD_EXITED ? "exited" : code == CLD_KILLED ? "killed" : code == CLD_DUMPED ? "dumped" : NULL;
+}
+
+/* What systemd says of the end, in its own names. */
 static void leaf_unit(Leaves *l, const Json *d) {
-        static const char *const keys[] = { "result", "exec_code", "exec_status", "sub_state" };
-        static const char *const names[] = { "Result", "ExecMainCode", "ExecMainStatus", "SubState" };
+        int64_t code = json_get_int(d, "exec_code", 0), status = json_get_int(d, "exec_status", 0);
+        const char *word = code_word(code), *signal = word && code != CLD_EXITED ? sigabbrev_np((int) status) : NULL;
         _cleanup_strbuf_ StrBuf b = {};
 
-        if (!json_get(d, "result"))
+        if (isempty(get(d, "result")))
                 return;
-        strbuf_append(&b, "unit: ");
-        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
-                _cleanup_free_ char *value = NULL;
-                const Json *v = json_get(d, keys[i]);
-                if (!v)
-                        continue;
-                const char *s = json_string(v);
-                if (!s && json_format(v, &value) < 0)
-                        continue;
-                strbuf_appendf(&b, "%s%s=%s", b.length > 6 ? ", " : "", names[i], s ?: value);
-        }
+        strbuf_appendf(&b, "unit: Result=%s", get(d, "result"));
+        if (word)
+                strbuf_appendf(&b, ", ExecMainCode=%s, ExecMainStatus=%" PRId64 "%s%s%s", word, status,
+                               signal ? " (SIG" : "", signal ?: "", signal ? ")" : "");
+        if (!isempty(get(d, "sub_state")))
+                strbuf_appendf(&b, ", SubState=%s", get(d, "sub_state"));
         if (!isempty(get(d, "invocation")))
-                strbuf_appendf(&b, ", invocation %s", get(d, "invocation"));
+                strbuf_appendf(&b, ", invocation %.8s", get(d, "invocation"));
         leaf(l, &b);
 }
 
@@ -160,7 +165,10 @@ static void put_event(Why *w, const Json *event, size_t depth, const Json *cause
         if (event_sentence(event, &sentence) < 0 ||
             text_clean(json_get_string(event, "service") ?: get(event, "unit"), &name) < 0)
                 return;
-        strbuf_appendf(&b, "%s%s", name, *name ? ": " : "");
+        if (!streq_ptr(w->name, name) && *name)
+                strbuf_appendf(&b, "%s: ", name);
+        free(w->name);
+        w->name = TAKE_PTR(name);
         strbuf_appendf(&b, "%s%s%s", style == STYLE_NONE ? "" : term_style(w->term, style), sentence,
                        style == STYLE_NONE ? "" : term_style(w->term, STYLE_NONE));
         add_when(w, &b, event, cause);
@@ -172,18 +180,32 @@ static void put_event(Why *w, const Json *event, size_t depth, const Json *cause
         leaves_done(&l);
 }
 
+static void put_left_out(Why *w, size_t depth, size_t n, uint64_t seq) {
+        _cleanup_free_ char *text = NULL;
+
+        if (str_printf(&text, "%s%s %zu records between (synctl why %" PRIu64 ", or all with --full)%s",
+                       term_style(w->term, STYLE_DIM), term_glyph(w->term, GLYPH_ELLIPSIS), n, seq,
+                       term_style(w->term, STYLE_NONE)) >= 0)
+                put(w, depth, term_glyph(w->term, GLYPH_TREE_RIGHT), text);
+}
+
 int why_format(const Json *explanation, const Term *term, bool full, usec_t now, StrBuf *b) {
         Why w = { .term = term, .full = full, .now = now, .b = b };
         const Json *chain = json_get(explanation, "chain");
         size_t n = json_length(chain);
         bool unbroken = true;
 
-        /* The chain comes in the order of time; people ask from the end. */
+        /* The chain comes in the order of time; people ask from the end. Of a long one the middle is left out. */
+        size_t depth = 0,
+               left_out = !full && n > NEWEST_SHOWN + OLDEST_SHOWN + 1 ? n - NEWEST_SHOWN - OLDEST_SHOWN : 0;
         for (size_t i = n; i > 0; i--) {
                 const Json *event = json_at(chain, i - 1), *cause = i > 1 ? json_at(chain, i - 2) : NULL;
                 if (cause && json_get_uint(event, "cause_seq", 0) != json_get_uint(cause, "seq", 0))
                         unbroken = false;
-                put_event(&w, event, n - i, cause);
+                if (left_out > 0 && i == n - NEWEST_SHOWN)
+                        put_left_out(&w, depth++, left_out, json_get_uint(event, "seq", 0));
+                if (left_out == 0 || i > n - NEWEST_SHOWN || i <= OLDEST_SHOWN)
+                        put_event(&w, event, depth++, cause);
         }
         uint64_t first_cause = n > 0 ? json_get_uint(json_at(chain, 0), "cause_seq", 0) : 0;
         strbuf_appendf(b, "%schain: %zu record%s, %s%s\n", term_style(term, STYLE_DIM), n, n == 1 ? "" : "s",
@@ -192,5 +214,6 @@ int why_format(const Json *explanation, const Term *term, bool full, usec_t now,
                        : json_get_bool(explanation, "more", false) ? "cut at its oldest end"
                                                                    : "from the first observation on",
                        term_style(term, STYLE_NONE));
+        free(w.name);
         return b->failed ? -ENOMEM : 0;
 }

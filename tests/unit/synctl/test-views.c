@@ -184,14 +184,41 @@ static void test_why(void **state) {
 
         assert_int_equal(why_format(j, &wide_term, false, NOW, &b), 0);
         const char *act = strstr(b.data, "web: restart failed"), *rule = strstr(b.data, "50-synos.conf:7"),
-                   *first = strstr(b.data, "web: failed");
+                   *first = strstr(b.data, "─ failed");
         assert_true(act && rule && first && act < rule && rule < first); /* the newest on top */
         assert_contains(b.data, "job 4711");
         assert_contains(b.data, "27ms after its cause");
         assert_contains(b.data, "nobody asked for it");
+        assert_contains(b.data, "unit: Result=signal, ExecMainCode=killed, ExecMainStatus=9 (SIGKILL)");
         assert_contains(b.data, "chain: 3 records, from the first observation on\n");
         assert_int_equal(why_format(j, &narrow_term, false, NOW, &narrow), 0);
         check_widths(narrow.data, 80);
+}
+
+/* A service that fails again and again has a long chain: its ends are shown, all of it with --full. */
+static void test_why_long(void **state) {
+        _cleanup_strbuf_ StrBuf text = {}, b = {}, all = {};
+
+        strbuf_append(&text, "{'chain':[");
+        for (unsigned i = 1; i <= 20; i++)
+                strbuf_appendf(&text, "%s{'seq':%u%s,'type':'e%u.x','data':{}}", i > 1 ? "," : "", i + 100,
+                               i == 1 ? "" : ",'cause_seq':0", i);
+        strbuf_append(&text, "]}");
+        _cleanup_json_ Json *j = json_of(text.data);
+        for (unsigned i = 1; i < 20; i++)
+                assert_int_equal(json_set_uint(json_at(json_get(j, "chain"), i), "cause_seq", i + 100), 0);
+        assert_int_equal(why_format(j, &narrow_term, false, NOW, &b), 0);
+        assert_contains(b.data, "e20.x");
+        assert_contains(b.data, "e15.x");
+        assert_lacks(b.data, "e14.x");
+        assert_contains(b.data, "12 records between (synctl why 114, or all with --full)");
+        assert_lacks(b.data, "e3.x");
+        assert_contains(b.data, "e2.x");
+        assert_contains(b.data, "e1.x");
+        assert_contains(b.data, "chain: 20 records, from the first observation on");
+        check_widths(b.data, 80);
+        assert_int_equal(why_format(j, &narrow_term, true, NOW, &all), 0);
+        assert_contains(all.data, "e9.x");
 }
 
 static void test_why_broken(void **state) {
@@ -239,7 +266,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_list),       cmocka_unit_test(test_list_json),     cmocka_unit_test(test_select),
                 cmocka_unit_test(test_status),     cmocka_unit_test(test_status_sparse), cmocka_unit_test(test_why),
-                cmocka_unit_test(test_why_broken), cmocka_unit_test(test_errors),
+                cmocka_unit_test(test_why_broken), cmocka_unit_test(test_why_long),      cmocka_unit_test(test_errors),
         };
         setenv("TZ", "UTC", 1);
         return cmocka_run_group_tests(tests, NULL, NULL);
