@@ -27,7 +27,7 @@ struct Run {
         sd_event *event;
         const char *verb, *member;
         Job *jobs;
-        size_t n, open;
+        size_t n, sent, open;
         usec_t began; /* boottime */
         bool interrupted;
         size_t shown; /* lines of progress on the terminal */
@@ -55,16 +55,25 @@ static void progress_clear(Run *r) {
                 fputs("\033[1A\033[2K\r", stderr);
 }
 
+/* Somebody may be typing a password on this terminal. */
+static bool may_be_asked(const Run *r) {
+        for (size_t i = 0; geteuid() != 0 && i < r->n; i++)
+                if (!r->jobs[i].ended && !r->jobs[i].action)
+                        return true;
+        return false;
+}
+
 /* One line for each job that is not done yet, at most what fits. */
 static void progress_show(Run *r) {
         usec_t waited = usec_sub(boottime_now(), r->began);
 
+        if (may_be_asked(r))
+                return;
         progress_clear(r);
         for (size_t i = 0; i < r->n && r->shown + 2 < r->c->term.rows; i++) {
                 const Job *j = r->jobs + i;
                 _cleanup_free_ char *line = NULL, *cut = NULL;
-                /* Before it is accepted a password may be asked for on this terminal. */
-                if (j->ended || (!j->action && geteuid() != 0))
+                if (j->ended)
                         continue;
                 const char *state = j->sub ?: j->action ? j->sub ?: "waiting for the job" : "asking";
                 if (str_printf(&line, "%s %s: %s%s %" PRIu64 "s", r->verb, j->name, state,
@@ -155,6 +164,25 @@ static int job_wait(Job *j) {
         return r;
 }
 
+static int on_accepted(sd_bus_message *m, void *userdata, sd_bus_error *ret_error);
+
+/* Sends the next request. Root is not asked for a password, so that all go at once; of others polkit asks one after the
+ * other, because an agent on a terminal has one line to ask on. What was accepted is awaited at the same time. */
+static int run_send(Run *r) {
+        progress_clear(r);
+        while (r->sent < r->n) {
+                Job *j = r->jobs + r->sent++;
+                sd_bus_message *m = NULL;
+                int k = client_message(r->c, j->path, SYND_SERVICE, r->member, true, &m, NULL);
+                if (k >= 0)
+                        k = sd_bus_call_async(r->c->bus, NULL, m, on_accepted, j, 120 * USEC_PER_SEC);
+                sd_bus_message_unref(m);
+                if (k < 0 || geteuid() != 0)
+                        return k;
+        }
+        return 0;
+}
+
 static int on_accepted(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         Job *j = userdata;
         const char *action = NULL;
@@ -175,6 +203,9 @@ static int on_accepted(sd_bus_message *m, void *userdata, sd_bus_error *ret_erro
                 int status = client_error_text(j->run->verb, j->name, e, r, &text);
                 job_end(j, status, text ?: "Out of memory.");
         }
+        r = geteuid() != 0 ? run_send(j->run) : 0;
+        if (r < 0)
+                return sd_event_exit(j->run->event, r);
         return 0;
 }
 
@@ -242,19 +273,6 @@ static int run_prepare(Run *r) {
                         k = sd_event_add_time_relative(r->event, NULL, CLOCK_MONOTONIC, USEC_PER_SEC, 0, on_second, r);
         }
         return k;
-}
-
-static int run_send(Run *r) {
-        for (size_t i = 0; i < r->n; i++) {
-                sd_bus_message *m = NULL;
-                int k = client_message(r->c, r->jobs[i].path, SYND_SERVICE, r->member, true, &m, NULL);
-                if (k >= 0)
-                        k = sd_bus_call_async(r->c->bus, NULL, m, on_accepted, r->jobs + i, 120 * USEC_PER_SEC);
-                sd_bus_message_unref(m);
-                if (k < 0)
-                        return k;
-        }
-        return 0;
 }
 
 static const char *job_word(const Job *j) {
