@@ -107,6 +107,14 @@ void fixture_wait_for(Fixture *f, bool (*condition)(void *userdata), void *userd
         }
 }
 
+void fixture_ask_until(Fixture *f, bool (*condition)(void *userdata), void *userdata) {
+        usec_t end = boottime_now() + WAIT_LIMIT;
+
+        while (!condition(userdata))
+                if (boottime_now() >= end)
+                        fail_msg("what was asked for did not come in time");
+}
+
 static bool is_set(void *userdata) {
         return *(const bool *) userdata;
 }

@@ -58,6 +58,8 @@ void fixture_restart_bus(Fixture *f);
 void fixture_wait(Fixture *f, const bool *done);
 /* Runs the loop until f(userdata) is true. */
 void fixture_wait_for(Fixture *f, bool (*condition)(void *userdata), void *userdata);
+/* The same for a condition that makes calls: these run the loop themselves, and what is waited for may happen meanwhile. */
+void fixture_ask_until(Fixture *f, bool (*condition)(void *userdata), void *userdata);
 /* Until everything that was appended so far is durable and signalled. */
 void fixture_settle(Fixture *f);
 

@@ -74,7 +74,7 @@ static void test_streams_of_one_client(void **state) {
         assert_true(figure(f, "streams") <= 4);
         for (size_t i = 0; i < ELEMENTSOF(p); i++)
                 pending_done(&p[i]);
-        fixture_wait_for(f, nothing_pending, f);
+        fixture_ask_until(f, nothing_pending, f);
 }
 
 static void test_calls_of_one_client(void **state) {
@@ -105,7 +105,7 @@ static void test_calls_of_one_client(void **state) {
         assert_int_equal(refused, 32);
         for (size_t i = 0; i < ELEMENTSOF(p); i++)
                 pending_done(&p[i]);
-        fixture_wait_for(f, nothing_pending, f);
+        fixture_ask_until(f, nothing_pending, f);
 }
 
 /* Many connections of one user get half of the places; root has the rest. */
@@ -131,7 +131,7 @@ static void test_one_user_with_many_connections(void **state) {
                 pending_done(&p[i]);
         for (size_t i = 0; i < ELEMENTSOF(clients); i++)
                 sd_bus_close_unref(clients[i]);
-        fixture_wait_for(f, nothing_pending, f);
+        fixture_ask_until(f, nothing_pending, f);
 }
 
 static bool asked_eight_times(void *userdata) {
@@ -160,7 +160,7 @@ static void test_questions_to_polkit(void **state) {
                 pending_done(&p[i]);
         for (size_t i = 0; i < ELEMENTSOF(clients); i++)
                 sd_bus_close_unref(clients[i]);
-        fixture_wait_for(f, nothing_pending, f);
+        fixture_ask_until(f, nothing_pending, f);
         assert_int_equal(fake_calls(f->manager)->commands, 0);
 }
 
@@ -193,7 +193,7 @@ static void test_memory_of_streams_nobody_reads(void **state) {
         assert_true(after.uordblks < before.uordblks + 3 * 1024 * 1024);
         for (size_t i = 0; i < ELEMENTSOF(replies); i++)
                 sd_bus_message_unref(replies[i]);
-        fixture_wait_for(f, nothing_pending, f);
+        fixture_ask_until(f, nothing_pending, f);
 }
 
 /* Calls of every kind, of which the client does not wait for the answer. */
@@ -240,7 +240,7 @@ static void test_disconnect_in_the_middle(void **state) {
                         pending_done(&p[i]);
                 sd_bus_close_unref(client);
         }
-        fixture_wait_for(f, nothing_pending, f);
+        fixture_ask_until(f, nothing_pending, f);
 }
 
 /* The bus goes away while all kinds of calls are pending. */
@@ -263,7 +263,7 @@ static void test_bus_lost_in_the_middle(void **state) {
                         pending_done(&p[i]);
                 fixture_restart_bus(f);
                 fixture_start_polkit(f, FAKE_HANG);
-                fixture_wait_for(f, nothing_pending, f);
+                fixture_ask_until(f, nothing_pending, f);
         }
         assert_int_equal(fake_calls(f->manager)->commands, 0);
 }

@@ -148,6 +148,35 @@ static void test_managed_objects(void **state) {
         sd_bus_message_unref(reply);
 }
 
+static void test_thousand_services(void **state) {
+        Fixture *f = *state;
+        sd_bus_message *reply = NULL;
+        usec_t begin, listed, managed;
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < 1000; i++) {
+                char unit[64];
+
+                snprintf(unit, sizeof(unit), "many%u.service", i);
+                fake_declare(f->manager, unit, true, NULL);
+        }
+        begin = boottime_now();
+        assert_int_equal(fixture_call(f, f->user, MANAGER, "ListServices", &reply, NULL), 0);
+        listed = boottime_now();
+        assert_true(sd_bus_message_enter_container(reply, 'a', "(ssssssdttssbbbo)") > 0);
+        while (sd_bus_message_skip(reply, "(ssssssdttssbbbo)") > 0)
+                n++;
+        assert_int_equal(n, 1000);
+        reply = sd_bus_message_unref(reply);
+        assert_int_equal(fixture_call(f, f->user, API_ROOT, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects",
+                                      &reply, NULL),
+                         0);
+        managed = boottime_now();
+        sd_bus_message_unref(reply);
+        print_message("1,000 services: ListServices %" PRIu64 " us, GetManagedObjects %" PRIu64 " us\n",
+                      listed - begin, managed - listed);
+}
+
 /* ---- descriptions ---- */
 
 static void test_describe(void **state) {
@@ -583,23 +612,12 @@ static void test_second_owner_is_told(void **state) {
 int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
         const struct CMUnitTest tests[] = {
-                T(test_list_services),
-                T(test_names_and_paths),
-                T(test_path_of_the_unit_leads_to_the_object),
-                T(test_managed_objects),
-                T(test_describe),
-                T(test_describe_many),
-                T(test_dump_and_check),
-                T(test_list_events),
-                T(test_bad_filters),
-                T(test_long_filter),
-                T(test_explain),
-                T(test_manager_properties),
-                T(test_signals),
-                T(test_event_signals_are_limited_and_counted),
-                T(test_bus_restart),
-                T(test_peer_and_unknown),
-                T(test_second_owner_is_told),
+                T(test_list_services),      T(test_names_and_paths),   T(test_path_of_the_unit_leads_to_the_object),
+                T(test_managed_objects),    T(test_thousand_services), T(test_describe),
+                T(test_describe_many),      T(test_dump_and_check),    T(test_list_events),
+                T(test_bad_filters),        T(test_long_filter),       T(test_explain),
+                T(test_manager_properties), T(test_signals),           T(test_event_signals_are_limited_and_counted),
+                T(test_bus_restart),        T(test_peer_and_unknown),  T(test_second_owner_is_told),
         };
 
         if (fixture_unavailable())
