@@ -2,6 +2,7 @@
 /* adopt and release: the administrator's word that synd may act on a unit, written like "systemctl edit" writes. */
 #include "core/unit.h"
 #include "synctl/dropin.h"
+#include "synctl/list-view.h"
 #include "synctl/services.h"
 #include "synctl/systemd.h"
 #include "synctl/unit-name.h"
@@ -297,6 +298,23 @@ static int change_all(Ctl *c, Target *targets, bool releasing) {
         return status != 0 ? status : r;
 }
 
+static int print_targets(const Ctl *c, const Target *targets) {
+        _cleanup_json_ Json *a = NULL;
+
+        if (json_new_array(&a) < 0)
+                return ctl_oom();
+        for (size_t i = 0; i < c->n_args; i++) {
+                _cleanup_json_ Json *o = NULL;
+                if (!targets[i].unit)
+                        continue;
+                if (json_new_object(&o) < 0 || json_set_string(o, "unit", targets[i].unit) < 0 ||
+                    json_set_string(o, "file", targets[i].path) < 0 ||
+                    json_set_bool(o, "changed", targets[i].changed) < 0 || json_append(a, o) < 0)
+                        return ctl_oom();
+        }
+        return ctl_print_json(c, a);
+}
+
 static int run(Ctl *c, bool releasing) {
         _cleanup_free_ Target *targets = NULL;
         int status = need_root(releasing ? "release" : "adopt");
@@ -313,6 +331,10 @@ static int run(Ctl *c, bool releasing) {
                 status = find_target(c, c->args[i], releasing, targets + i);
         if (status == 0)
                 status = change_all(c, targets, releasing);
+        if (c->o.json) {
+                int r = print_targets(c, targets);
+                status = status != 0 ? status : r;
+        }
         for (size_t i = 0; i < c->n_args; i++)
                 target_done(targets + i);
         return status;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "synctl/ctl.h"
+#include "synctl/list-view.h"
 #include "synctl/text.h"
 
 #include <stdio.h>
@@ -60,7 +60,38 @@ static int one_verb(Ctl *c, const CtlVerb *v) {
         return ctl_print_buf(c, &b);
 }
 
+/* The tables themselves, for tools. */
+static int as_json(Ctl *c) {
+        _cleanup_json_ Json *o = NULL, *verbs = NULL, *options = NULL;
+
+        if (json_new_object(&o) < 0 || json_new_array(&verbs) < 0 || json_new_array(&options) < 0)
+                return ctl_oom();
+        for (size_t i = 0; i < ctl_n_verbs; i++) {
+                const CtlVerb *v = ctl_verbs + i;
+                _cleanup_json_ Json *k = NULL;
+                if (!v->group)
+                        continue;
+                if (json_new_object(&k) < 0 || json_set_string(k, "verb", v->name) < 0 ||
+                    json_set_string(k, "arguments", v->usage) < 0 || json_set_string(k, "summary", v->summary) < 0 ||
+                    json_set_string(k, "details", v->details) < 0 || json_append(verbs, k) < 0)
+                        return ctl_oom();
+        }
+        for (size_t i = 0; i < ctl_n_options; i++) {
+                const CtlOptionInfo *p = ctl_options + i;
+                _cleanup_json_ Json *k = NULL;
+                if (json_new_object(&k) < 0 || json_set_string(k, "option", p->name) < 0 ||
+                    json_set_string(k, "value", p->value) < 0 || json_set_string(k, "verbs", p->verbs) < 0 ||
+                    json_set_string(k, "summary", p->help) < 0 || json_append(options, k) < 0)
+                        return ctl_oom();
+        }
+        if (json_set(o, "verbs", verbs) < 0 || json_set(o, "options", options) < 0)
+                return ctl_oom();
+        return ctl_print_json(c, o);
+}
+
 int verb_help(Ctl *c) {
+        if (c->o.json)
+                return as_json(c);
         /* "synctl VERB --help" and "synctl help VERB" */
         const CtlVerb *v = c->o.help ? c->verb : NULL;
 

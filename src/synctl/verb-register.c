@@ -6,14 +6,26 @@
 
 static int call(Ctl *c, const char *member, const char *doing, const char *unit, const char *json) {
         _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+        sd_bus_message *reply = NULL;
+        _cleanup_json_ Json *o = NULL;
+        const char *object = NULL;
 
         int r = client_open(c);
         if (r != 0)
                 return r;
         exec_agent_open();
-        r = client_object(c, SYND_PATH, SYND_MANAGER, member, true, &e, NULL, json ? "ss" : "s", unit, json);
+        r = client_object(c, SYND_PATH, SYND_MANAGER, member, true, &e, &reply, json ? "ss" : "s", unit, json);
         exec_agent_close();
-        return r < 0 ? client_error(c, doing, unit, &e, r) : CTL_OK;
+        int status = r < 0 ? client_error(c, doing, unit, &e, r) : CTL_OK;
+        if (r >= 0 && c->o.json) {
+                if ((json && sd_bus_message_read(reply, "o", &object) < 0) || json_new_object(&o) < 0 ||
+                    json_set_string(o, "unit", unit) < 0 || json_set_string(o, "object", object) < 0)
+                        status = ctl_oom();
+                else
+                        status = ctl_print_json(c, o);
+        }
+        sd_bus_message_unref(reply);
+        return status;
 }
 
 int verb_register(Ctl *c) {

@@ -172,7 +172,8 @@ on systemctl kill -s KILL web.service
 check 'it fails' wait_unit 10 web.service ActiveState=failed
 ctl_is 3 'status in maintenance' status web
 says 'status tells the mode' 'Mode: in maintenance until .* by root'
-ctl_is 0 'maintenance off' maintenance off web
+ctl_is 0 'maintenance off' maintenance off web --json
+check_eq 'maintenance as JSON' "[('web', False)]" "$(json '[(m["name"], m["maintenance"]) for m in d]')"
 check 'then it is recovered' wait_unit 20 web.service ActiveState=active
 ctl_is 2 'maintenance wants a span' maintenance on web --for soon
 
@@ -209,7 +210,8 @@ check_eq 'no event twice, none missing' True \
         "$(json '[e["seq"] for e in d if "seq" in e] == list(range(d[0]["seq"], d[-1]["seq"] + 1)) and not [e for e in d if e.get("type") == "gap"]')"
 
 # ---- which services ----
-ctl_is 0 'register' register plain Type=batch
+ctl_is 0 'register' register --json plain Type=batch
+check_eq 'register as JSON' '/org/synos/Supervisor1/service/plain' "$(json 'd["object"]')"
 ctl list plain
 says 'registered is observed' 'plain +batch .*not granted'
 ctl_is 6 'not granted is refused' restart plain
@@ -219,8 +221,9 @@ complains 'adopt says which' 'other-name\.service is another name of plain\.serv
 complains 'adopt says what it wrote' 'Wrote /etc/systemd/system/plain\.service\.d/50-synos\.conf'
 complains 'and what synd makes of it' 'synd supervises plain and may act on it'
 ctl_is 0 'now it may' restart plain
-ctl_is 0 'adopt again changes nothing' adopt plain
+ctl_is 0 'adopt again changes nothing' adopt plain --json
 complains 'and says so' 'adopted already'
+check_eq 'adopt as JSON' "('plain.service', False)" "$(json '(d[0]["unit"], d[0]["changed"])')"
 ctl_is 0 'adopt with fields' adopt plain --set RecoveryBudget=2/1min
 ctl cat plain
 says 'the field is in force' 'RecoveryBudget +2/1min +/etc/systemd/system/plain\.service\.d/50-synos\.conf:4'
@@ -257,7 +260,7 @@ who=alice
 ctl_is 0 'everybody may look' list
 ctl_is 0 'and ask' is-active web
 ctl_is 5 'not everybody may act' restart web
-complains 'that is said with a remedy' 'Cannot restart web: .*(sudo|polkit)'
+complains 'that is said with a remedy' 'Cannot restart web: .*(sudo|polkit|as root)'
 ctl_is 5 'nor adopt' adopt plain
 ctl status web
 says 'the journal needs a permission' 'systemd-journal'
