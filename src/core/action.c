@@ -300,6 +300,13 @@ static bool start_ended_down(Supervisor *s, ActionFull *a, Service *svc, JobResu
         case JOB_DEPENDENCY:
                 service_dependency_failed(s, svc);
                 return false;
+        case JOB_RESULT_UNKNOWN:
+                /* Nobody saw the end; the state that is read next is judged as found. */
+                if (p->judged)
+                        p->not_before = usec_add(s->now.boottime, REFUSAL_GRACE);
+                else
+                        p->found = FOUND_KNOWN;
+                return false;
         case JOB_CANCELED:
         case JOB_COLLECTED:
                 /* Somebody replaced our job; his own is announced next. */
@@ -379,9 +386,12 @@ void action_resolve_lost(Supervisor *s, Service *svc) {
 
 /* ---- answers of systemd ---- */
 
-/* Refusals that will be repeated for ever: a person has to do something. */
-static bool refusal_is_final(int error) {
-        return IN_SET(error, -EACCES, -EPERM, -ENOENT, -ERFKILL, -EOPNOTSUPP, -ENOEXEC, -EBADMSG, -ENOLINK);
+/* Refusals that will be repeated for ever: a person has to do something. polkit's answer may lag behind a grant that was
+ * just given, so it is asked again before it is believed. */
+static bool refusal_is_final(const ServicePriv *p, int error) {
+        if (IN_SET(error, -EACCES, -EPERM))
+                return p->denials >= DENIALS_MAX;
+        return IN_SET(error, -ENOENT, -ERFKILL, -EOPNOTSUPP, -ENOEXEC, -EBADMSG, -ENOLINK);
 }
 
 static void step_refused(Supervisor *s, ActionFull *a, int error, const char *text) {
@@ -390,7 +400,11 @@ static void step_refused(Supervisor *s, ActionFull *a, int error, const char *te
         _cleanup_free_ char *shown = NULL;
 
         latch(s, str_sanitize(text ?: strerrordesc_np(-error) ?: "refused", 512, &shown));
-        if (a->a.automatic && refusal_is_final(error))
+        p->denials = IN_SET(error, -EACCES, -EPERM) ? p->denials + 1 : 0;
+        /* What was refused just now is not granted in the same instant. */
+        if (a->a.automatic)
+                p->not_before = usec_add(s->now.boottime, REFUSAL_GRACE);
+        if (a->a.automatic && refusal_is_final(p, error))
                 set_stringf(s, &p->refused, "systemd refused to start it: %s", strnull(shown));
         a->asked = false;
         /* ResetFailedUnit may have worked before the refusal; the signal may come later. */
@@ -421,6 +435,7 @@ int supervisor_job_replied(Supervisor *s, Instant now, Id128 action, uint32_t jo
         }
         a->replied = true;
         a->a.job_id = job_id;
+        priv(a->service)->denials = 0;
         if (priv(a->service)->job == job_id)
                 priv(a->service)->job = 0;
         record = job_record(s, a->service->config->unit);

@@ -160,6 +160,7 @@ void hold_begin(Supervisor *s, Service *svc, Id128 invocation) {
                 p->hold_until = usec_add(s->now.boottime, HOLD_TIME);
         p->holding = true;
         p->hold_invocation = invocation;
+        note(s, svc);
 }
 
 static void resolve(uint64_t *p, uint64_t old, uint64_t new) {
@@ -228,6 +229,7 @@ static void held_release(Supervisor *s, size_t at) {
 
 void hold_end(Supervisor *s, Service *svc) {
         priv(svc)->holding = false;
+        note(s, svc);
         for (size_t i = 0; i < s->n_held;) {
                 if (held_is_blocked(s, i))
                         i++;

@@ -346,20 +346,14 @@ int supervisor_journal(Supervisor *s, Instant now, const JournalFact *f) {
         assert(f);
         supervisor_enter(s, now);
         svc = f->unit ? find_service(s, f->unit) : NULL;
-        if (svc)
+        if (svc) {
+                note(s, svc);
                 service_fact(s, svc, f);
+        }
         return supervisor_leave(s);
 }
 
 bool supervisor_wants_journal(const Supervisor *s) {
-        Service *svc;
-
         assert(s);
-        HASHMAP_FOREACH (svc, s->services) {
-                const ServicePriv *p = priv(svc);
-
-                if (p->holding || (p->judge_at != USEC_INFINITY && p->judge_as_failure))
-                        return true;
-        }
-        return false;
+        return s->n_wants_journal > 0;
 }

@@ -151,7 +151,8 @@ static void service_found_down(Supervisor *s, Service *svc, bool known) {
                 bool owe = p->owed || (failed && inv->failed);
 
                 note_judged(s, svc);
-                if (p->owed && !failed && !p->victim && id128_is_null(p->lost_action)) {
+                if (p->owed && !p->victim &&
+                    ((inv->stopping && !inv->failed) || (!failed && id128_is_null(p->lost_action)))) {
                         /* It had failed or was about to be restarted; systemd by itself leaves it failed. */
                         p->operator_stopped = true;
                         recovery_cancel(s, svc, "it was stopped or reset while nobody looked");
@@ -312,7 +313,7 @@ void service_judge(Supervisor *s, Service *svc, bool initial) {
 void service_observe(Supervisor *s, Service *svc, const UnitSnapshot *u, bool initial) {
         ServicePriv *p = priv(svc);
         const UnitSnapshot old = svc->unit;
-        bool was_seen = svc->seen, known = was_seen || p->restored;
+        bool was_seen = svc->seen, known = was_seen || p->restored, was_stale = p->stale;
 
         svc->unit = *u;
         svc->unit.sub[sizeof(svc->unit.sub) - 1] = 0;
@@ -321,6 +322,7 @@ void service_observe(Supervisor *s, Service *svc, const UnitSnapshot *u, bool in
                 svc->unit.job_id = 0;
         if (initial && p->job != svc->unit.job_id)
                 p->job = 0;
+        p->stale = p->stale && !initial;
         if (svc->unit.job_id != 0 && !action_of_job(s, svc->config->unit, svc->unit.job_id))
                 foreign_job_seen(s, svc, svc->unit.job_id);
         invocation_track(s, svc, &old, was_seen, initial);
@@ -328,6 +330,8 @@ void service_observe(Supervisor *s, Service *svc, const UnitSnapshot *u, bool in
                 action_resolve_lost(s, svc);
         judge(s, svc, initial, known);
         lost_action_judge(s, svc);
+        if (was_stale && !p->stale)
+                recovery_plan(s, svc);
         touch(s, svc);
 }
 

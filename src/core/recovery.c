@@ -17,6 +17,7 @@ void set_phase(Supervisor *s, Service *svc, RecoveryPhase phase, usec_t due, con
                 }
                 va_end(ap);
         }
+        note(s, svc);
         if (svc->phase == phase && svc->due == due && streq_ptr(svc->phase_detail, detail)) {
                 free(detail);
                 return;
@@ -288,6 +289,10 @@ static bool must_wait(Supervisor *s, Service *svc) {
 
         if (s->host == HOST_STOPPING) {
                 set_phase(s, svc, RECOVERY_IDLE, USEC_INFINITY, "the host is going down");
+                return true;
+        }
+        if (p->stale) {
+                set_phase(s, svc, RECOVERY_BACKOFF, USEC_INFINITY, "its state is being read again");
                 return true;
         }
         switch (unit_class(u)) {

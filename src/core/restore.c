@@ -345,9 +345,11 @@ int supervisor_restore(Supervisor *s, Instant now, const char *key, const char *
                 return -EBADMSG;
         supervisor_enter(s, now);
         unit = startswith(key, "service/");
-        if (streq(key, "host"))
+        if (streq(key, "host")) {
                 take_tokens(s, o, &s->host_budget);
-        else if (unit && unit_name_is_valid(unit)) {
+                /* Stored again with the clock as it is now. */
+                s->host_dirty = s->host_budget.n_used > 0;
+        } else if (unit && unit_name_is_valid(unit)) {
                 r = hashmap_replace(s->restored, unit, o);
                 if (r >= 0)
                         o = NULL;

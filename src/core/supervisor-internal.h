@@ -16,6 +16,7 @@ enum {
         ACTIONS_KEPT = 256, /* finished actions */
         JOBS_KEPT = 512, /* records of jobs that ended */
         REMOVED_MAX = 256, /* ids of jobs that ended lately */
+        DENIALS_MAX = 3, /* times that polkit may say no before a person is called */
         STEPS_MAX = 256, /* units that one START may touch */
         TRANSACTION_JOBS = 8, /* that many jobs at once that nobody explains are a transaction */
 };
@@ -24,6 +25,7 @@ enum {
 #define SYSTEMD_GRACE \
         (250 * USEC_PER_MSEC) /* "failed" of a unit with Restart= may be about to turn into auto-restart */
 #define CANCEL_GRACE (250 * USEC_PER_MSEC) /* a cancelled job is followed by the one that replaced it */
+#define REFUSAL_GRACE USEC_PER_SEC /* a refused start is not tried again earlier */
 #define VICTIM_TIME (5 * USEC_PER_SEC) /* BindsTo= stops its dependents in the same turn of PID 1's loop */
 #define SAME_TRANSACTION USEC_PER_SEC /* jobs of one transaction are announced together */
 #define CLOCK_STEP USEC_PER_SEC
@@ -110,6 +112,9 @@ typedef struct ServicePriv {
         size_t n_held;
 
         ActionFull *action; /* running, this unit is its target or its present step */
+        unsigned denials; /* by polkit, one after the other */
+        bool stale; /* the connection was lost: the state was not read again yet */
+        bool wants_journal; /* counted in n_wants_journal */
         bool own_reset; /* "failed" turning into "inactive" is our own ResetFailedUnit */
         bool start_limited; /* our last start made no invocation: the unit's start limit counts our starts, too */
         usec_t not_before; /* boottime: no act earlier, somebody's job may be about to appear */
@@ -168,6 +173,7 @@ struct Supervisor {
 
         Service **dirty;
         size_t n_dirty, dirty_allocated;
+        size_t n_wants_journal;
         bool recheck; /* the state of some service changed: who waits for another looks again */
 
         usec_t next;
@@ -186,6 +192,7 @@ void latch(Supervisor *s, int r);
 void set_string(Supervisor *s, char **p, const char *value);
 void set_stringf(Supervisor *s, char **p, const char *format, ...) _printf_(3, 4);
 Service *find_service(const Supervisor *s, const char *unit);
+void note(Supervisor *s, Service *svc); /* its deadlines may have changed */
 void touch_state(Supervisor *s, Service *svc); /* store it at the end of this call */
 void touch(Supervisor *s, Service *svc); /* tell the bus (and store) */
 void lost_action_judge(Supervisor *s, Service *svc); /* judge.c */

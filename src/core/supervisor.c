@@ -58,6 +58,10 @@ static void list_dirty(Supervisor *s, Service *svc) {
         priv(svc)->listed = true;
 }
 
+void note(Supervisor *s, Service *svc) {
+        list_dirty(s, svc);
+}
+
 void touch_state(Supervisor *s, Service *svc) {
         if (!svc)
                 return;
@@ -125,7 +129,6 @@ void supervisor_enter(Supervisor *s, Instant now) {
 
         s->now = now;
         s->error = 0;
-        s->next_valid = false;
         if (!s->clock_known)
                 s->clock_offset = offset;
         else if (moved > (int64_t) CLOCK_STEP || moved < -(int64_t) CLOCK_STEP) {
@@ -150,6 +153,7 @@ static void look_again(Supervisor *s) {
 
 static void put_out(Supervisor *s, Service *svc) {
         ServicePriv *p = priv(svc);
+        bool wants;
 
         if (p->dirty_state)
                 state_store(s, svc);
@@ -161,6 +165,12 @@ static void put_out(Supervisor *s, Service *svc) {
         }
         p->dirty_changed = false;
         p->listed = false;
+        /* An old, earlier deadline may stay in s->next: one needless tick, which finds the true one. */
+        s->next = MIN(s->next, service_next(s, svc));
+        wants = p->holding || (p->judge_at != USEC_INFINITY && p->judge_as_failure);
+        if (wants != p->wants_journal)
+                s->n_wants_journal += wants ? 1 : (size_t) -1;
+        p->wants_journal = wants;
 }
 
 int supervisor_leave(Supervisor *s) {
@@ -169,6 +179,7 @@ int supervisor_leave(Supervisor *s) {
         for (size_t i = 0; i < s->n_dirty; i++)
                 put_out(s, s->dirty[i]);
         s->n_dirty = 0;
+        s->next = MIN(s->next, s->graph_at);
         state_store_host(s);
         return s->error;
 }
@@ -262,153 +273,6 @@ int supervisor_configure(Supervisor *s, Instant now, const SupervisorConfig *con
         return supervisor_leave(s);
 }
 
-Service *service_runtime_free(Service *svc) {
-        ServicePriv *p;
-
-        if (!svc)
-                return NULL;
-        p = priv(svc);
-        if (p) {
-                free(p->invocations);
-                free(p->victim_of);
-                free(p->refused);
-                free(p->displaced_by);
-                free(p);
-        }
-        service_config_free(svc->config);
-        unit_relations_done(&svc->relations);
-        free(svc->stop_by);
-        free(svc->last_error);
-        free(svc->phase_detail);
-        free(svc->maintenance_by);
-        budget_done(&svc->budget);
-        free(svc);
-        return NULL;
-}
-DEFINE_CLEANUP(Service *, service_runtime_free);
-
-/* ---- declarations ---- */
-
-static int service_add(Supervisor *s, ServiceConfig *config, Service **ret) {
-        _cleanup_(service_runtime_freep) Service *svc = NULL;
-        ServicePriv *p;
-        int r;
-
-        svc = calloc(1, sizeof(Service));
-        if (!svc)
-                return -ENOMEM;
-        svc->priv = p = calloc(1, sizeof(ServicePriv));
-        if (!p)
-                return -ENOMEM;
-        svc->id = uuid_from_name(s->config.host_id, config->unit);
-        svc->due = USEC_INFINITY;
-        svc->maintenance_until = USEC_INFINITY;
-        svc->health_score = -1.0;
-        svc->status_since = s->now;
-        p->judge_at = p->maintenance_due = USEC_INFINITY;
-        r = hashmap_put(s->services, config->unit, svc);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(svc);
-        return 0;
-}
-
-int supervisor_declare(Supervisor *s, Instant now, ServiceConfig *config) {
-        _cleanup_(service_config_freep) ServiceConfig *c = config;
-        Service *svc;
-        bool new;
-        int r;
-
-        assert(s);
-        assert(config);
-        supervisor_enter(s, now);
-        /* The caller's judgement of a grant is narrowed here once more, never widened. */
-        if (unit_is_protected_builtin(c->unit) || unit_name_matches(c->unit, s->config.protected_units))
-                c->protected_ = true;
-        if (c->protected_)
-                c->granted = false;
-        svc = find_service(s, c->unit);
-        new = !svc;
-        if (new) {
-                r = service_add(s, c, &svc);
-                if (r < 0)
-                        return r;
-        } else {
-                service_config_free(svc->config);
-                priv(svc)->refused = free_(priv(svc)->refused);
-        }
-        svc->config = TAKE_PTR(c);
-        if (new) {
-                Event *e = emit(s, svc, EVENT_SERVICE_ADDED, 0, PRIORITY_LOW, EMIT_LIVE);
-
-                event_bool(s, e, "granted", svc->config->granted);
-                if (svc->config->n_fields > 0)
-                        event_string(s, e, "file", svc->config->fields[0].file);
-                state_apply(s, svc);
-        }
-        touch(s, svc);
-        graph_changed(s);
-        /* A grant, a budget or a switch may have changed what is decided about a failure. */
-        if (IN_SET(svc->phase, RECOVERY_WAIT_PERSON, RECOVERY_BACKOFF, RECOVERY_SLOW, RECOVERY_WAIT_DEPENDENCY))
-                recovery_plan(s, svc);
-        return supervisor_leave(s);
-}
-
-int supervisor_forget(Supervisor *s, Instant now, const char *unit, const char *reason) {
-        Service *svc;
-        ServicePriv *p;
-        Effect *f;
-        Event *e;
-
-        assert(s);
-        assert(unit);
-        supervisor_enter(s, now);
-        svc = find_service(s, unit);
-        if (!svc) {
-                (void) supervisor_leave(s);
-                return -ENOENT;
-        }
-        p = priv(svc);
-        if (p->owed)
-                recovery_cancel(s, svc, "it left supervision");
-        if (p->action)
-                action_finish(s, p->action, ACTION_CANCELLED, -ECANCELED, "%s left supervision", unit);
-        e = emit(s, svc, EVENT_SERVICE_REMOVED, 0, PRIORITY_LOW, EMIT_LIVE);
-        event_string(s, e, "reason", reason);
-        hold_flush(s, svc);
-        f = effect_push(s, EFFECT_STATE);
-        if (f)
-                set_stringf(s, &f->state.key, "service/%s", unit);
-        effects_forget_service(s, svc);
-        for (size_t i = 0; i < s->n_dirty; i++)
-                if (s->dirty[i] == svc)
-                        s->dirty[i--] = s->dirty[--s->n_dirty];
-        service_runtime_free(hashmap_remove(s->services, unit));
-        graph_changed(s);
-        return supervisor_leave(s);
-}
-
-int supervisor_relations(Supervisor *s, Instant now, const char *unit, const UnitRelations *r) {
-        UnitRelations n;
-        Service *svc;
-        int q;
-
-        assert(s);
-        assert(r);
-        svc = find_service(s, unit);
-        if (!svc)
-                return 0;
-        q = unit_relations_copy(r, &n);
-        if (q < 0)
-                return q;
-        supervisor_enter(s, now);
-        unit_relations_done(&svc->relations);
-        svc->relations = n;
-        touch(s, svc);
-        graph_changed(s);
-        return supervisor_leave(s);
-}
-
 /* ---- observations ---- */
 
 int supervisor_unit(Supervisor *s, Instant now, const char *unit, const UnitSnapshot *u, bool initial) {
@@ -483,6 +347,15 @@ static void host_back(Supervisor *s) {
         }
 }
 
+/* Signals may have been missed: what is known of jobs is void, and states count again only when they were read again. */
+static void host_lost(Supervisor *s) {
+        Service *svc;
+
+        jobs_forget_all(s);
+        HASHMAP_FOREACH (svc, s->services)
+                priv(svc)->stale = svc->seen;
+}
+
 static void host_stopping(Supervisor *s) {
         Service *svc;
 
@@ -501,12 +374,13 @@ int supervisor_host(Supervisor *s, Instant now, HostState state) {
         if (old == state)
                 return supervisor_leave(s);
         s->host = state;
+        s->next_valid = false;
         e = emit(s, NULL, EVENT_SYSTEM_STATE, 0, PRIORITY_NORMAL, EMIT_LIVE);
         event_string(s, e, "state", host_state_to_string(state));
         if (e)
                 e->source = "systemd";
         if (state == HOST_DISCONNECTED)
-                jobs_forget_all(s);
+                host_lost(s);
         if (state == HOST_STOPPING)
                 host_stopping(s);
         if (host_allows_action(s))
@@ -519,6 +393,7 @@ int supervisor_tick(Supervisor *s, Instant now) {
 
         assert(s);
         supervisor_enter(s, now);
+        s->next_valid = false;
         HASHMAP_FOREACH (svc, s->services)
                 service_tick(s, svc);
         graph_tick(s);

@@ -143,6 +143,7 @@ int main(int argc, char *argv[]) {
                         return 2;
                 }
         }
+        setvbuf(stdout, NULL, _IOLBF, 0);
         if (o.jobs == 1)
                 run_share(&o, 0, &t);
         else if (run_parallel(&o, &t) < 0)

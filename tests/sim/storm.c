@@ -203,7 +203,7 @@ static void deliver_some(Storm *t, bool all) {
 
 /* dbus or PID 1 was restarted: everything on the way is lost, then all is read again. */
 static void reconnect(Storm *t) {
-        Request lost[MODEL_REQUESTS];
+        bool tell_first, host_first, unknown = below(t, 2);
         void *it = NULL;
         const Action *a;
 
@@ -212,22 +212,36 @@ static void reconnect(Storm *t) {
         TELL(t, "the connection is lost");
         t->m.subscribed = false;
         model_drop_inbox(&t->m);
-        memcpy(lost, t->m.requests, sizeof(lost));
         t->m.n_requests = 0;
         t->m.subscribed = true;
-        deliver(t, &(const Message){ .type = MSG_HOST, .host = HOST_DISCONNECTED });
+        tell_first = below(t, 2);
+        if (tell_first)
+                deliver(t, &(const Message){ .type = MSG_HOST, .host = HOST_DISCONNECTED });
         for (int i = 0; i < MODEL_UNITS; i++)
                 t->c.units[i].doubtful = true;
         while (supervisor_next_action(t->c.s, &it, &a))
-                if (a->state == ACTION_RUNNING && a->job_id == 0) {
+                if (a->state == ACTION_RUNNING && a->job_id != 0 && unknown) {
+                        must(t,
+                             supervisor_job_removed(t->c.s, model_instant(&t->m), a->unit, a->job_id,
+                                                    JOB_RESULT_UNKNOWN),
+                             "job lost");
+                } else if (a->state == ACTION_RUNNING && a->job_id == 0) {
                         must(t, supervisor_job_replied(t->c.s, model_instant(&t->m), a->id, 0, -ECONNRESET, "lost"),
                              "reply");
                         it = NULL;
                 }
+        if (!tell_first)
+                deliver(t, &(const Message){ .type = MSG_HOST, .host = HOST_DISCONNECTED });
+        t->m.n_requests = 0;
         if (below(t, 2))
                 t->m.now += below(t, 300 * USEC_PER_MSEC);
+        /* The state of the host may be known before those of the units, or after. */
+        host_first = below(t, 2);
+        if (host_first)
+                model_send_host(&t->m, t->m.stopping ? HOST_STOPPING : HOST_RUNNING);
         model_send_initial(&t->m);
-        model_send_host(&t->m, t->m.stopping ? HOST_STOPPING : HOST_RUNNING);
+        if (!host_first)
+                model_send_host(&t->m, t->m.stopping ? HOST_STOPPING : HOST_RUNNING);
 }
 
 /* ---- time ---- */
@@ -378,6 +392,19 @@ static void redeclare(Storm *t, int i) {
         }
 }
 
+/* synd is told of a step at once (its timer is cancelled). One forward that nobody saw before a reboot cannot be told from
+ * time that went by. */
+static void set_clock(Storm *t) {
+        int64_t step = (int64_t) below(t, 8 * USEC_PER_HOUR) - (int64_t) (4 * USEC_PER_HOUR);
+
+        if (!t->c.s && step > 0)
+                return;
+        TELL(t, "the clock is set by %" PRIi64, step);
+        t->m.clock_offset += step;
+        if (t->c.s)
+                must(t, supervisor_tick(t->c.s, model_instant(&t->m)), "tick");
+}
+
 static void blow(Storm *t) {
         int i = any_unit(t);
         MUnit *u = &t->m.units[i];
@@ -443,8 +470,7 @@ static void blow(Storm *t) {
                         reboot(t);
                 break;
         case 27:
-                t->m.clock_offset += (int64_t) below(t, 8 * USEC_PER_HOUR) - (int64_t) (4 * USEC_PER_HOUR);
-                TELL(t, "the clock is set");
+                set_clock(t);
                 break;
         case 28:
                 command(t, VERB_MAINTENANCE, i);

@@ -197,9 +197,17 @@ static void test_refused_by_polkit_goes_to_a_person(void **state) {
         rig_service(&r, A);
         rig_active(&r, A, true);
         rig_killed(&r, A);
-        assert_return_code(supervisor_job_replied(r.s, r.now, r.jobs[0].job.action, 0, -EACCES, "Access denied"), 0);
-        r.answered++;
-        rig_drain(&r);
+        /* The rule may not have noticed the grant yet: it is asked again, but not for ever. */
+        for (unsigned i = 0; i < 3; i++) {
+                assert_int_equal(rig_pending_jobs(&r), 1);
+                assert_return_code(
+                                supervisor_job_replied(r.s, r.now, r.jobs[i].job.action, 0, -EACCES, "Access denied"),
+                                0);
+                r.answered++;
+                rig_drain(&r);
+                assert_int_equal(rig_pending_jobs(&r), 0);
+                rig_pass(&r, USEC_PER_SEC);
+        }
         assert_int_equal(rig_get(&r, A)->phase, RECOVERY_WAIT_PERSON);
         assert_non_null(strstr(rig_get(&r, A)->phase_detail, "Access denied"));
         rig_pass(&r, USEC_PER_DAY);
@@ -382,6 +390,13 @@ static void test_host_state_closes_the_gate(void **state) {
                 assert_int_equal(rig_pending_jobs(&r), 0);
                 assert_return_code(supervisor_host(r.s, r.now, HOST_RUNNING), 0);
                 rig_drain(&r);
+                if (closed[i] == HOST_DISCONNECTED) {
+                        /* What was known before is not acted upon until it was read again. */
+                        UnitSnapshot u = rig_snapshot(&r, A);
+
+                        assert_int_equal(rig_pending_jobs(&r), 0);
+                        rig_tell(&r, A, &u, true);
+                }
                 assert_int_equal(rig_pending_jobs(&r), 1);
                 rig_done(&r);
         }
