@@ -93,21 +93,22 @@ static bool job_goes_along(const Supervisor *s, const char *unit, const JobRecor
         return own ? near(j->created, own->created) : j->pending;
 }
 
-void foreign_job_seen(Supervisor *s, Service *svc, uint32_t id) {
+void foreign_job_seen(Supervisor *s, Service *svc, uint32_t id, bool initial) {
         ServicePriv *p = priv(svc);
         JobRecord *own;
 
         if (p->job == id || id == 0 || job_was_removed(s, id))
                 return;
         p->job = id;
-        p->job_invocation = p->current;
+        p->job_invocation = initial ? svc->unit.invocation : p->current;
         p->job_condition_failed = svc->unit.condition_failed;
         own = job_record(s, svc->config->unit);
         if (!own || own->id != id) {
                 job_record_new(s, svc->config->unit, id);
                 own = job_record(s, svc->config->unit);
         }
-        if (!own)
+        /* One that was found may be older than any failure that is known; nothing is stopped that is down. */
+        if (!own || initial || unit_class(&svc->unit) == CLASS_DOWN)
                 return;
         /* PID 1 stops what is bound to a unit in the turn in which that unit fails, and tells of the failure first. */
         STRV_FOREACH (b, svc->relations.binds_to) {

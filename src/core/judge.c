@@ -184,6 +184,12 @@ static void service_down(Supervisor *s, Service *svc, bool initial, bool known) 
         ServicePriv *p = priv(svc);
         bool failed = svc->unit.active == UNIT_FAILED;
 
+        if (p->judge_at != USEC_INFINITY && p->judge_as_failure && !failed && !job_is_pending(svc)) {
+                /* Reset by somebody while it was not clear yet how it had ended. */
+                (void) invocation_failed(s, svc, NULL);
+                service_was_reset(s, svc);
+                return;
+        }
         if (job_is_pending(svc) || p->judge_at != USEC_INFINITY) {
                 if (initial)
                         p->found = known ? FOUND_KNOWN : FOUND_FIRST;
@@ -324,7 +330,7 @@ void service_observe(Supervisor *s, Service *svc, const UnitSnapshot *u, bool in
                 p->job = 0;
         p->stale = p->stale && !initial;
         if (svc->unit.job_id != 0 && !action_of_job(s, svc->config->unit, svc->unit.job_id))
-                foreign_job_seen(s, svc, svc->unit.job_id);
+                foreign_job_seen(s, svc, svc->unit.job_id, initial);
         invocation_track(s, svc, &old, was_seen, initial);
         if (initial)
                 action_resolve_lost(s, svc);

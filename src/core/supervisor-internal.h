@@ -246,7 +246,7 @@ bool job_was_removed(const Supervisor *s, uint32_t id);
 void jobs_forget_all(Supervisor *s);
 void *job_record_free(void *p);
 /* A foreign job on the service: who may be behind it? Called when it appears. */
-void foreign_job_seen(Supervisor *s, Service *svc, uint32_t id);
+void foreign_job_seen(Supervisor *s, Service *svc, uint32_t id, bool initial);
 /* Stop: fills intent and by (borrowed). */
 Intent stop_intent_of(Supervisor *s, Service *svc, const char **ret_by);
 Intent start_intent_of(Supervisor *s, Service *svc, const UnitSnapshot *old, bool initial, const char **ret_by,

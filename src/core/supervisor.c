@@ -298,7 +298,7 @@ int supervisor_job_new(Supervisor *s, Instant now, const char *unit, uint32_t jo
         if (!job_record(s, unit) || job_record(s, unit)->id != job_id)
                 job_record_new(s, unit, job_id);
         if (svc && !action_of_job(s, unit, job_id))
-                foreign_job_seen(s, svc, job_id);
+                foreign_job_seen(s, svc, job_id, false);
         return supervisor_leave(s);
 }
 
