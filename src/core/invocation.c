@@ -243,7 +243,7 @@ static Invocation *fact_starting(Supervisor *s, Service *svc, const JournalFact 
         event_uint(s, e, "n_restarts", f->n_restarts);
         /* Somebody started it while nobody looked. */
         if (!svc->seen)
-                priv(svc)->operator_stopped = false;
+                priv(svc)->operator_stopped = priv(svc)->own_reset = false;
         return inv;
 }
 

@@ -152,7 +152,7 @@ static void service_found_down(Supervisor *s, Service *svc, bool known) {
 
                 note_judged(s, svc);
                 if (p->owed && !p->victim &&
-                    ((inv->stopping && !inv->failed) || (!failed && id128_is_null(p->lost_action)))) {
+                    ((inv->stopping && !inv->failed) || (!failed && !p->own_reset))) {
                         /* It had failed or was about to be restarted; systemd by itself leaves it failed. */
                         p->operator_stopped = true;
                         recovery_cancel(s, svc, "it was stopped or reset while nobody looked");
@@ -251,7 +251,7 @@ static void service_auto_restart(Supervisor *s, Service *svc) {
                 svc->stop_intent = INTENT_NONE;
                 p->victim = false;
                 recovery_owe(s, svc, seq);
-        } else if (!p->owed)
+        } else if (!p->owed && !p->operator_stopped && !job_is_pending(svc))
                 recovery_owe(s, svc, p->end_seq);
         recovery_plan(s, svc);
 }

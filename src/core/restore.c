@@ -129,6 +129,7 @@ static void put_service(Supervisor *s, Json *o, const Service *svc) {
         put_bool(s, o, "owed", p->owed);
         put_bool(s, o, "stopped", p->operator_stopped);
         put_bool(s, o, "victim", p->victim);
+        put_bool(s, o, "own_reset", p->own_reset);
         put_string(s, o, "victim_of", p->victim_of);
         put_string(s, o, "displaced_by", p->displaced_by);
         put_seq(s, o, "failure", svc->failure_seq);
@@ -278,6 +279,7 @@ static void take_this_boot(Supervisor *s, Service *svc, const Json *o) {
         p->owed = json_get_bool(o, "owed", false);
         p->operator_stopped = json_get_bool(o, "stopped", false);
         p->victim = json_get_bool(o, "victim", false);
+        p->own_reset = json_get_bool(o, "own_reset", false);
         set_string(s, &p->victim_of, json_get_string(o, "victim_of"));
         set_string(s, &p->displaced_by, json_get_string(o, "displaced_by"));
         p->failed_at = (Instant){ .boottime = json_get_uint(o, "failed_at", s->now.boottime),
