@@ -70,6 +70,9 @@ ActionFull *action_new(Supervisor *s, Service *svc, Verb verb, bool automatic, c
         set_string(s, &a->a.reason, reason);
         s->actions[s->n_actions++] = a;
         priv(svc)->action = a;
+        if (priv(svc)->owed)
+                set_phase(s, svc, RECOVERY_ACTING, USEC_INFINITY,
+                          automatic ? "its restart is under way" : "a command is under way");
         e = emit(s, svc, EVENT_ACTION_REQUESTED, cause, automatic ? PRIORITY_HIGH : PRIORITY_NORMAL, EMIT_LIVE);
         tell_action(s, a, e);
         event_string(s, e, "by", by);

@@ -3,6 +3,10 @@
  * got jobs in the same breath, and what the unit does. */
 #include "core/supervisor-internal.h"
 
+static bool near(usec_t a, usec_t b) {
+        return MAX(a, b) - MIN(a, b) <= SAME_TRANSACTION;
+}
+
 void *job_record_free(void *p) {
         JobRecord *j = p;
 
@@ -47,7 +51,13 @@ void job_record_new(Supervisor *s, const char *unit, uint32_t id) {
                 }
         }
         free(j->victim_of);
-        *j = (JobRecord){ .id = id, .created = s->now.boottime, .pending = true };
+        *j = (JobRecord){
+                .id = id,
+                .created = s->now.boottime,
+                .pending = true,
+                /* What is bound is stopped once for a failure; whoever replaces that stop has his own reasons. */
+                .no_victim = (j->victim || j->no_victim) && near(j->removed, s->now.boottime),
+        };
 }
 
 void job_record_removed(Supervisor *s, const char *unit, uint32_t id) {
@@ -80,10 +90,6 @@ void jobs_forget_all(Supervisor *s) {
                 priv(svc)->job = 0;
 }
 
-static bool near(usec_t a, usec_t b) {
-        return MAX(a, b) - MIN(a, b) <= SAME_TRANSACTION;
-}
-
 /* A job of that unit belongs to what happens to svc: it is pending, or came together with the service's own. */
 static bool job_goes_along(const Supervisor *s, const char *unit, const JobRecord *own) {
         const JobRecord *j = job_record(s, unit);
@@ -107,8 +113,9 @@ void foreign_job_seen(Supervisor *s, Service *svc, uint32_t id, bool initial) {
                 job_record_new(s, svc->config->unit, id);
                 own = job_record(s, svc->config->unit);
         }
-        /* One that was found may be older than any failure that is known; nothing is stopped that is down. */
-        if (!own || initial || unit_class(&svc->unit) == CLASS_DOWN)
+        /* One that was found may be older than any failure that is known; what is down or
+         * going down already is not stopped. */
+        if (!own || own->no_victim || initial || !IN_SET(unit_class(&svc->unit), CLASS_UP, CLASS_STARTING))
                 return;
         /* PID 1 stops what is bound to a unit in the turn in which that unit fails, and tells of the failure first. */
         STRV_FOREACH (b, svc->relations.binds_to) {

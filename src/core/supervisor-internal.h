@@ -68,6 +68,7 @@ typedef struct JobRecord {
         usec_t created, removed; /* boottime */
         bool pending;
         bool ours;
+        bool no_victim; /* replaced a stop of a victim */
         bool victim; /* stops a unit because what it is bound to had failed */
         char *victim_of;
 } JobRecord;

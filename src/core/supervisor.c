@@ -309,11 +309,13 @@ int supervisor_job_removed(Supervisor *s, Instant now, const char *unit, uint32_
         assert(s);
         assert(unit);
         supervisor_enter(s, now);
-        job_record_removed(s, unit, job_id);
+        /* UNKNOWN is made up by the caller when the connection is lost: the job itself may still be there. */
+        if (result != JOB_RESULT_UNKNOWN)
+                job_record_removed(s, unit, job_id);
         svc = find_service(s, unit);
         if (!svc || job_id == 0)
                 return supervisor_leave(s);
-        if (svc->unit.job_id == job_id)
+        if (svc->unit.job_id == job_id && result != JOB_RESULT_UNKNOWN)
                 svc->unit.job_id = 0;
         a = action_on(svc);
         if (a && a->replied && a->a.job_id == job_id) {

@@ -309,6 +309,8 @@ static void command(Storm *t, Verb verb, int i) {
         r = supervisor_command(t->c.s, model_instant(&t->m), &c, NULL, &refusal);
         if (r >= 0 && verb == VERB_MAINTENANCE)
                 t->c.units[i].maintenance_until = !c.maintenance_on ? 0 : usec_add(t->m.now, c.maintenance_for);
+        if (r == 0 && verb == VERB_STOP)
+                t->c.units[i].doubtful = true;
         if (r == 0 && verb == VERB_STOP && model_is_down(&t->m.units[i]) && t->m.n_inbox == 0)
                 t->c.units[i].down_by = C_PERSON;
         if (r < 0 && isempty(refusal))
