@@ -147,8 +147,8 @@ static int watch_bus_reload(Api *a) {
         sd_bus_slot *slot = NULL;
         int r;
 
-        r = sd_bus_match_signal_async(a->bus, &slot, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                                      "ActivatableServicesChanged", on_bus_reloaded, NULL, a);
+        r = sd_bus_match_signal_async(a->bus, &slot, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                      "org.freedesktop.DBus", "ActivatableServicesChanged", on_bus_reloaded, NULL, a);
         return r < 0 ? r : api_add_slot(a, slot);
 }
 

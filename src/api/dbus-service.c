@@ -162,8 +162,9 @@ static uint64_t hash_value(const Property *p, const Service *s) {
                 return h;
         default:
                 /* The wall clock moves a planned time by some microseconds at each look. */
-                return streq(p->name, "NextAttempt") ? hash_bytes(h, &s->due, sizeof(s->due))
-                                                     : hash_bytes(h, &v.u, sizeof(v.u));
+                if (streq(p->name, "NextAttempt"))
+                        v.u = describe_planned(s);
+                return hash_bytes(h, &v.u, sizeof(v.u));
         }
 }
 

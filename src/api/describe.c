@@ -2,10 +2,17 @@
 #include "api/describe.h"
 #include "api/object.h"
 
+usec_t describe_planned(const Service *s) {
+        return IN_SET(s->phase, RECOVERY_BACKOFF, RECOVERY_SLOW) && s->due != USEC_INFINITY ? s->due : 0;
+}
+
+static usec_t wall_clock(usec_t boottime, Instant now) {
+        return boottime == 0 || boottime == USEC_INFINITY ? 0
+                                                          : usec_add(now.realtime, usec_sub(boottime, now.boottime));
+}
+
 usec_t describe_due(const Service *s, Instant now) {
-        if (s->due == USEC_INFINITY || s->due == 0)
-                return 0;
-        return usec_add(now.realtime, usec_sub(s->due, now.boottime));
+        return wall_clock(describe_planned(s), now);
 }
 
 uint32_t describe_budget_used(const BudgetState *state, const Budget *budget, usec_t now) {
@@ -119,6 +126,8 @@ static int add_recovery(Json *j, const Service *s) {
         TRY(json_set_uint(o, "attempt", s->attempt));
         TRY(json_set_string(o, "mode", s->slow ? "slow" : "backoff"));
         TRY(json_set_time(o, "due", describe_due(s, now)));
+        if (s->phase == RECOVERY_SETTLING)
+                TRY(json_set_time(o, "stable_at", wall_clock(s->due, now)));
 
         TRY(json_new_object(&budget));
         TRY(json_set_uint(budget, "used", describe_budget_used(&s->budget, &c->budget, now.boottime)));

@@ -8,7 +8,9 @@
 int describe_service(Api *a, const Service *s, Json **ret);
 int describe_action(const Action *action, Json **ret);
 
-/* When the next planned attempt is due, on the wall clock; 0 = none is planned. */
+/* When the next attempt is due, in boottime; 0 = none is planned (Service.due also serves phases that wait for something else). */
+usec_t describe_planned(const Service *s);
+/* The same on the wall clock. */
 usec_t describe_due(const Service *s, Instant now);
 /* Tokens of the budget that count at this boottime. */
 uint32_t describe_budget_used(const BudgetState *state, const Budget *budget, usec_t now);

@@ -43,11 +43,16 @@ static void test_budget_counts_the_window(void **state) {
 
 static void test_due_is_told_on_the_wall_clock(void **state) {
         const Instant now = { .realtime = 5000 * USEC_PER_SEC, .boottime = 100 * USEC_PER_SEC };
-        Service s = { .due = USEC_INFINITY };
+        Service s = { .due = USEC_INFINITY, .phase = RECOVERY_BACKOFF };
 
         assert_int_equal(describe_due(&s, now), 0);
         s.due = 160 * USEC_PER_SEC;
         assert_int_equal(describe_due(&s, now), 5060 * USEC_PER_SEC);
+        s.phase = RECOVERY_SLOW;
+        assert_int_equal(describe_due(&s, now), 5060 * USEC_PER_SEC);
+        s.phase = RECOVERY_SETTLING; /* then it is the time when it counts as stable, and no attempt is planned */
+        assert_int_equal(describe_due(&s, now), 0);
+        s.phase = RECOVERY_BACKOFF;
         s.due = 90 * USEC_PER_SEC; /* overdue is due now */
         assert_int_equal(describe_due(&s, now), 5000 * USEC_PER_SEC);
 }
