@@ -158,7 +158,7 @@ int main(int argc, char *argv[]) {
                                 got_main = true;
                                 if (i > 0)
                                         to_main.values[to_main.n++] = (double) (nsec - killed) / 1e6;
-                        } else if (strcmp(word, "seen") == 0 && i > 0 && to_seen.n < count)
+                        } else if (strcmp(word, "seen") == 0 && i > 0 && nsec > killed && to_seen.n < count)
                                 to_seen.values[to_seen.n++] = (double) (nsec - killed) / 1e6;
                 }
                 /* A random phase: neither timers nor caches of anybody may fall into step with us. */
