@@ -310,7 +310,7 @@ int deps_format_dot(const Deps *d, const char *root, StrBuf *b) {
         int r = deps_near(d, root, &near);
         if (r < 0)
                 return r;
-        strbuf_append(b, "digraph synos {\n\trankdir=LR;\n\tnode [shape=box, style=filled, fillcolor=white];\n");
+        strbuf_append(b, "digraph synos {\n  rankdir=LR;\n  node [shape=box, style=filled, fillcolor=white];\n");
         for (size_t i = 0; i < d->n_nodes; i++) {
                 const DepsNode *n = d->nodes + i;
                 const char *color = n->missing ? "salmon" : "white";
@@ -319,7 +319,7 @@ int deps_format_dot(const Deps *d, const char *root, StrBuf *b) {
                 for (size_t k = 0; k < ELEMENTSOF(colors); k++)
                         if (streq_ptr(colors[k].status, n->status))
                                 color = colors[k].color;
-                strbuf_append(b, "\t");
+                strbuf_append(b, "  ");
                 dot_quote(b, n->unit);
                 strbuf_append(b, " [label=");
                 dot_quote(b, label(n));
@@ -329,7 +329,7 @@ int deps_format_dot(const Deps *d, const char *root, StrBuf *b) {
                 const DepsEdge *e = d->edges + i;
                 if (!near[e->from] || !near[e->to])
                         continue;
-                strbuf_append(b, "\t");
+                strbuf_append(b, "  ");
                 dot_quote(b, d->nodes[e->from].unit);
                 strbuf_append(b, " -> ");
                 dot_quote(b, d->nodes[e->to].unit);

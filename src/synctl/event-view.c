@@ -40,12 +40,12 @@ Style event_style(const Json *event) {
 
 int event_line(const Json *event, const Term *term, bool full, usec_t now, StrBuf *b) {
         _cleanup_strbuf_ StrBuf line = {};
-        _cleanup_free_ char *sentence = NULL, *service = NULL, *plain = NULL, *shown = NULL;
+        _cleanup_free_ char *sentence = NULL, *service = NULL, *plain = NULL, *shown = NULL, *type = NULL;
         char clock[WHEN_MAX], stamp[FORMAT_RFC3339_MAX];
         usec_t time = json_get_time(event, "time");
-        const char *type = json_get_string(event, "type") ?: "?";
-
         int r = event_sentence(event, &sentence);
+        if (r >= 0)
+                r = text_clean(json_get_string(event, "type") ?: "?", &type);
         if (r >= 0)
                 r = text_clean(json_get_string(event, "service") ?: json_get_string(event, "unit") ?: "-", &service);
         if (r < 0)

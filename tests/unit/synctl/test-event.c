@@ -28,7 +28,8 @@ static void test_hostile(void **state) {
         _cleanup_json_ Json *e =
                         json_of("{'seq':1,'type':'action.refused','service':'a\\u001b[2J','data':{'verb':'restart',"
                                 "'reason':'no\\u001b]0;x\\u0007'}}");
-        _cleanup_json_ Json *empty = json_of("{}"), *odd = json_of("{'seq':'x','type':7,'time':true,'data':[]}");
+        _cleanup_json_ Json *empty = json_of("{'type':'x\\u001b]0;y\\u0007'}"),
+                            *odd = json_of("{'seq':'x','type':7,'time':true,'data':[]}");
         _cleanup_strbuf_ StrBuf b = {};
 
         assert_int_equal(event_line(e, &wide_term, false, NOW, &b), 0);
