@@ -79,7 +79,8 @@ ActionFull *action_new(Supervisor *s, Service *svc, Verb verb, bool automatic, c
         event_string(s, e, "via", via);
         event_string(s, e, "reason", reason);
         event_bool(s, e, "automatic", automatic);
-        a->a.requested_seq = event_seq(e);
+        a->requested_seq = event_seq(e);
+        a->a.requested_seq = seq_public(a->requested_seq);
         touch(s, svc);
         touch_state(s, svc);
         return a;
@@ -155,7 +156,7 @@ void action_finish(Supervisor *s, ActionFull *a, ActionState state, int error, c
                 }
                 va_end(ap);
         }
-        e = emit(s, target, EVENT_ACTION_FINISHED, a->a.requested_seq,
+        e = emit(s, target, EVENT_ACTION_FINISHED, a->requested_seq,
                  state == ACTION_FAILED ? PRIORITY_HIGH : PRIORITY_NORMAL, EMIT_LIVE);
         tell_action(s, a, e);
         event_string(s, e, "result", action_state_to_string(state));
@@ -165,7 +166,8 @@ void action_finish(Supervisor *s, ActionFull *a, ActionState state, int error, c
                 event_string(s, e, "job_result", job_result_to_string(a->a.job_result));
         event_string(s, e, "error", a->a.error_text);
         event_uint(s, e, "duration_usec", s->now.boottime - a->a.created.boottime);
-        a->a.finished_seq = event_seq(e);
+        a->finished_seq = event_seq(e);
+        a->a.finished_seq = seq_public(a->finished_seq);
         a->asked = false;
         a->service = NULL;
         leave_service(target, a);

@@ -109,7 +109,8 @@ Event *emit(Supervisor *s, Service *svc, const char *type, uint64_t cause, int p
                 event_string(s, e, "unit", svc->config->unit);
                 event_string(s, e, "origin",
                              origin_to_string(flags & EMIT_BACKFILLED ? ORIGIN_BACKFILLED : ORIGIN_LIVE));
-                svc->last_event_seq = e->seq;
+                if (!hold)
+                        svc->last_event_seq = e->seq;
         }
         return e;
 }
@@ -175,8 +176,8 @@ static void resolve_everywhere(Supervisor *s, uint64_t old, uint64_t new) {
         HASHMAP_FOREACH (svc, s->services) {
                 ServicePriv *p = priv(svc);
 
-                resolve(&svc->last_event_seq, old, new);
-                resolve(&svc->failure_seq, old, new);
+                if (p->failure_seq == old)
+                        p->failure_seq = svc->failure_seq = new;
                 resolve(&p->wait_seq, old, new);
                 resolve(&p->end_seq, old, new);
                 for (size_t i = 0; i < p->n_invocations; i++) {
@@ -185,8 +186,12 @@ static void resolve_everywhere(Supervisor *s, uint64_t old, uint64_t new) {
                 }
         }
         for (size_t i = 0; i < s->n_actions; i++) {
-                resolve(&s->actions[i]->a.requested_seq, old, new);
-                resolve(&s->actions[i]->a.finished_seq, old, new);
+                ActionFull *a = s->actions[i];
+
+                if (a->requested_seq == old)
+                        a->requested_seq = a->a.requested_seq = new;
+                if (a->finished_seq == old)
+                        a->finished_seq = a->a.finished_seq = new;
         }
         for (size_t i = 0; i < s->n_held; i++)
                 resolve(&s->held[i].event.cause_seq, old, new);
@@ -224,6 +229,7 @@ static void held_release(Supervisor *s, size_t at) {
                 h.event.cause_seq = 0;
         f->event = h.event;
         resolve_everywhere(s, old, h.event.seq);
+        h.service->last_event_seq = h.event.seq;
         touch_state(s, h.service);
 }
 

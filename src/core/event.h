@@ -52,7 +52,7 @@ static inline uint64_t seq_next(SeqAlloc *s) {
 #define EVENT_ACTION_REQUESTED "action.requested"       /* action, verb, by, via?, reason */
 #define EVENT_ACTION_FINISHED "action.finished"         /* action, verb, result: done|failed|…, job, job_result?, error?, duration_usec */
 #define EVENT_ACTION_REFUSED "action.refused"           /* action?, verb, by, reason */
-#define EVENT_GRAPH_PROBLEM "graph.problem"             /* kind: cycle|missing, units */
+#define EVENT_GRAPH_PROBLEM "graph.problem"             /* kind: cycle|missing, detail, units */
 #define EVENT_SYSTEM_STATE "system.state"               /* state: running|stopping|reloading|… */
 /* Types made by manager, eventlog and api. */
 #define EVENT_SYND_STARTED "synd.started"               /* version, boot, clean (the last stop was orderly) */

@@ -238,7 +238,7 @@ Intent start_intent_of(Supervisor *s, Service *svc, const UnitSnapshot *old, boo
         *ret_cause = 0;
         if (a) {
                 *ret_by = a->a.automatic ? NULL : a->a.by;
-                *ret_cause = a->a.requested_seq;
+                *ret_cause = a->requested_seq;
                 return a->a.automatic ? INTENT_SYND : INTENT_COMMAND;
         }
         if (p->lost_action_seq != 0) {

@@ -83,7 +83,7 @@ void invocation_track(Supervisor *s, Service *svc, const UnitSnapshot *old, bool
                         Intent stop = stop_intent_of(s, svc, &stop_by);
 
                         invocation_stopped(s, svc, stop, stop_by, true,
-                                           action_on(svc) ? action_on(svc)->a.requested_seq : 0);
+                                           action_on(svc) ? action_on(svc)->requested_seq : 0);
                 }
                 inv = invocation_add(s, svc, id);
                 if (!inv)
@@ -124,7 +124,7 @@ void invocation_started(Supervisor *s, Service *svc) {
 
         if (!inv || inv->started)
                 return;
-        cause = action_on(svc) ? action_on(svc)->a.requested_seq : inv->seq;
+        cause = action_on(svc) ? action_on(svc)->requested_seq : inv->seq;
         e = emit(s, svc, EVENT_SERVICE_STARTED, cause, PRIORITY_NORMAL, EMIT_LIVE);
         if (e)
                 e->source = "systemd";
@@ -161,7 +161,7 @@ uint64_t invocation_failed(Supervisor *s, Service *svc, const char *result) {
         if (inv && inv->ended)
                 cause = p->end_seq != 0 ? p->end_seq : cause;
         if (p->action && p->action->service == svc && (!inv || id128_equal(inv->id, p->action->invocation_before)))
-                cause = p->action->a.requested_seq;
+                cause = p->action->requested_seq;
         e = emit(s, svc, EVENT_SERVICE_FAILED, cause, PRIORITY_HIGH, EMIT_LIVE);
         if (e)
                 e->source = "systemd";
@@ -206,7 +206,7 @@ static Intent fact_intent(const Service *svc, const JournalFact *f, uint64_t *re
 
         *ret_cause = 0;
         if (a) {
-                *ret_cause = a->a.requested_seq;
+                *ret_cause = a->requested_seq;
                 return a->a.automatic ? INTENT_SYND : INTENT_COMMAND;
         }
         if (f->n_restarts > 0 || (p->n_invocations > 0 && svc->unit.auto_restart)) {

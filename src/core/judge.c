@@ -83,7 +83,7 @@ void service_asked_down(Supervisor *s, Service *svc, Intent intent, const char *
                 intent = INTENT_DEPENDENCY;
                 by = root;
         }
-        seq = invocation_stopped(s, svc, intent, by, true, r ? r->failure_seq : 0);
+        seq = invocation_stopped(s, svc, intent, by, true, r ? priv(r)->failure_seq : 0);
         note_judged(s, svc);
         svc->stop_intent = intent;
         set_string(s, &svc->stop_by, by);
@@ -151,8 +151,7 @@ static void service_found_down(Supervisor *s, Service *svc, bool known) {
                 bool owe = p->owed || (failed && inv->failed);
 
                 note_judged(s, svc);
-                if (p->owed && !p->victim &&
-                    ((inv->stopping && !inv->failed) || (!failed && !p->own_reset))) {
+                if (p->owed && !p->victim && ((inv->stopping && !inv->failed) || (!failed && !p->own_reset))) {
                         /* It had failed or was about to be restarted; systemd by itself leaves it failed. */
                         p->operator_stopped = true;
                         recovery_cancel(s, svc, "it was stopped or reset while nobody looked");
@@ -165,7 +164,7 @@ static void service_found_down(Supervisor *s, Service *svc, bool known) {
                 if (!p->owed)
                         recovery_owe(s, svc, p->end_seq);
                 if (p->wait_seq == 0)
-                        p->wait_seq = svc->failure_seq = p->end_seq ?: inv->seq;
+                        p->wait_seq = p->failure_seq = svc->failure_seq = p->end_seq ?: inv->seq;
                 recovery_plan(s, svc);
                 return;
         }

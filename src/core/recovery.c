@@ -42,7 +42,8 @@ void recovery_owe(Supervisor *s, Service *svc, uint64_t cause) {
         p->failed_at = s->now;
         p->host_wait_told = false;
         p->wait_seq = cause;
-        svc->failure_seq = cause;
+        p->failure_seq = cause;
+        svc->failure_seq = seq_public(cause);
         touch_state(s, svc);
 }
 
@@ -60,7 +61,7 @@ void recovery_cancel(Supervisor *s, Service *svc, const char *reason) {
         p->displaced_by = free_(p->displaced_by);
         p->wait_seq = 0;
         p->not_before = 0;
-        svc->failure_seq = 0;
+        p->failure_seq = svc->failure_seq = 0;
         set_phase(s, svc, RECOVERY_IDLE, USEC_INFINITY, "%s", reason);
         touch_state(s, svc);
 }
@@ -91,7 +92,7 @@ void recovery_up(Supervisor *s, Service *svc) {
         p->displaced_by = free_(p->displaced_by);
         p->wait_seq = 0;
         p->not_before = 0;
-        svc->failure_seq = 0;
+        p->failure_seq = svc->failure_seq = 0;
         if (svc->attempt > 0 || svc->slow)
                 set_phase(s, svc, RECOVERY_SETTLING, usec_add(s->now.boottime, svc->config->recovery.reset_after),
                           "up again, not yet stable");
@@ -101,11 +102,9 @@ void recovery_up(Supervisor *s, Service *svc) {
 }
 
 static void recovery_stable(Supervisor *s, Service *svc) {
-        Event *e = emit(s, svc, EVENT_RECOVERY_STABLE, 0, PRIORITY_LOW, EMIT_LIVE);
         const Invocation *inv = invocation_current(svc);
+        Event *e = emit(s, svc, EVENT_RECOVERY_STABLE, inv ? inv->started_seq : 0, PRIORITY_LOW, EMIT_LIVE);
 
-        if (e && inv)
-                e->cause_seq = inv->started_seq;
         event_uint(s, e, "after_usec", svc->config->recovery.reset_after);
         svc->attempt = 0;
         svc->slow = false;

@@ -141,7 +141,7 @@ static void put_service(Supervisor *s, Json *o, const Service *svc) {
         put_uint(s, o, "n_restarts", p->n_restarts);
         if (p->action && p->action->a.automatic) {
                 put_id(s, o, "action", p->action->a.id);
-                put_seq(s, o, "action_seq", p->action->a.requested_seq);
+                put_seq(s, o, "action_seq", p->action->requested_seq);
         } else if (!id128_is_null(p->lost_action)) {
                 put_id(s, o, "action", p->lost_action);
                 put_uint(s, o, "action_seq", p->lost_action_seq);
@@ -314,7 +314,7 @@ static void take_service(Supervisor *s, Service *svc, const Json *o) {
         svc->last_event_seq = MAX(svc->last_event_seq, json_get_uint(o, "last_event", 0));
         p->end_seq = json_get_uint(o, "end", 0);
         p->wait_seq = same ? json_get_uint(o, "cause", 0) : 0;
-        svc->failure_seq = same ? json_get_uint(o, "failure", 0) : 0;
+        p->failure_seq = svc->failure_seq = same ? json_get_uint(o, "failure", 0) : 0;
         take_tokens(s, o, &svc->budget);
         latch(s, strv_split(json_get_string(o, "invocations") ?: "", ";", &invocations));
         STRV_FOREACH (t, invocations)

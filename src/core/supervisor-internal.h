@@ -36,6 +36,11 @@ static inline bool seq_is_provisional(uint64_t seq) {
         return (seq & SEQ_PROVISIONAL) != 0;
 }
 
+/* As others may see it: 0 until it has its place. */
+static inline uint64_t seq_public(uint64_t seq) {
+        return seq_is_provisional(seq) ? 0 : seq;
+}
+
 typedef struct Invocation {
         Id128 id;
         uint64_t seq; /* service.starting */
@@ -53,6 +58,7 @@ typedef struct ActionStep {
 
 typedef struct ActionFull {
         Action a; /* first, so that an Action * is one */
+        uint64_t requested_seq, finished_seq; /* may be provisional, unlike those in a */
         ActionStep *steps;
         size_t n_steps, step;
         bool asked, replied; /* of the present step: EFFECT_JOB is out; its answer came */
@@ -96,6 +102,7 @@ typedef struct ServicePriv {
         char *displaced_by; /* a conflicting unit was started after this one failed */
         bool host_wait_told;
         uint64_t wait_seq; /* the newest recovery.* event: cause of the next */
+        uint64_t failure_seq; /* may be provisional, unlike that of the Service */
         uint64_t end_seq; /* service.failed or .stopped of the last end */
         Instant failed_at; /* the last failure */
         Instant down_since; /* when the owed recovery began */

@@ -69,6 +69,7 @@ int supervisor_relations(Supervisor *s, Instant now, const char *unit, const Uni
 int supervisor_unit(Supervisor *s, Instant now, const char *unit, const UnitSnapshot *u, bool initial);
 /* JobNew/JobRemoved of any unit on the host, supervised or not (needed for intent). */
 int supervisor_job_new(Supervisor *s, Instant now, const char *unit, uint32_t job_id);
+/* JOB_RESULT_UNKNOWN is for the caller alone: nobody will see the end of this job (the connection was lost). */
 int supervisor_job_removed(Supervisor *s, Instant now, const char *unit, uint32_t job_id, JobResult result);
 
 /* What PID 1 wrote to the journal about a unit, in journal order. The supervisor makes an event of it only if the signals
@@ -140,7 +141,7 @@ struct Action {
         char *error_text;       /* a sentence */
         char *progress;         /* "starting postgresql.service first" */
         Instant created, finished;
-        uint64_t requested_seq, finished_seq;
+        uint64_t requested_seq, finished_seq; /* 0 until the event has its place in the log (at most 1 s later) */
 };
 /* Running actions and the last 256 finished ones; NULL if unknown. */
 const Action *supervisor_action(const Supervisor *s, Id128 id);

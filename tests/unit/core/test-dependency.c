@@ -2,6 +2,8 @@
 /* The root is repaired, the victims come back; what a person took down stays down. */
 #include "rig.h"
 
+#include <stdio.h>
+
 #define ROOT "root.service"
 #define MID "mid.service"
 #define LEAF "leaf.service"
@@ -168,6 +170,46 @@ static void test_start_spoiled_by_dependency(void **state) {
         rig_done(&r);
 }
 
+/* Fifty units hang on one that dies: it is restarted once, and the others come back with it. */
+static void test_tree_of_fifty(void **state) {
+        char *root[] = { (char *) "n0.service", NULL };
+        uint32_t jobs[50];
+        char name[32];
+        Rig r;
+
+        rig_init(&r);
+        for (unsigned i = 0; i < 50; i++) {
+                UnitRelations rel = { .binds_to = i > 0 ? root : NULL };
+
+                snprintf(name, sizeof(name), "n%u.service", i);
+                rig_service(&r, name);
+                rig_relations(&r, name, &rel);
+                rig_active(&r, name, true);
+        }
+        rig_killed(&r, "n0.service");
+        for (unsigned i = 1; i < 50; i++) {
+                snprintf(name, sizeof(name), "n%u.service", i);
+                jobs[i] = rig_job_new(&r, name);
+        }
+        for (unsigned i = 1; i < 50; i++) {
+                snprintf(name, sizeof(name), "n%u.service", i);
+                rig_exited(&r, name);
+                rig_job_removed(&r, name, jobs[i], JOB_DONE);
+                assert_int_equal(rig_get(&r, name)->phase, RECOVERY_WAIT_DEPENDENCY);
+        }
+        assert_int_equal(r.n_jobs, 1);
+        rig_job_succeeds(&r);
+        assert_int_equal(r.n_jobs, 50);
+        while (rig_pending_jobs(&r) > 0)
+                rig_job_succeeds(&r);
+        for (unsigned i = 0; i < 50; i++) {
+                snprintf(name, sizeof(name), "n%u.service", i);
+                assert_int_equal(rig_get(&r, name)->status, SERVICE_RUNNING);
+                assert_int_equal(rig_count(&r, name, EVENT_ACTION_REQUESTED), 1);
+        }
+        rig_done(&r);
+}
+
 static void test_edges_and_problems(void **state) {
         char *wants[] = { (char *) ROOT, (char *) LEAF, NULL }, *after[] = { (char *) ROOT, NULL };
         UnitRelations rel = { .wants = wants, .after = after };
@@ -197,6 +239,7 @@ int main(void) {
                 cmocka_unit_test(test_root_stopped_by_operator_makes_no_victims),
                 cmocka_unit_test(test_late_stop_is_no_victim),
                 cmocka_unit_test(test_start_spoiled_by_dependency),
+                cmocka_unit_test(test_tree_of_fifty),
                 cmocka_unit_test(test_edges_and_problems),
         };
 
