@@ -70,6 +70,7 @@ static const ConfItem items[] = {
         { "Recovery", "Jitter", conf_parse_jitter, offsetof(SyndConf, recovery.jitter) },
         { "Recovery", "Reset", parse_span_positive, offsetof(SyndConf, recovery.reset_after) },
         { "Recovery", "SlowRetry", parse_span_positive, offsetof(SyndConf, recovery.slow_retry) },
+        { "Recovery", "JobTimeout", parse_span_positive, offsetof(SyndConf, job_timeout) },
         { "Recovery", "HostBudget", conf_parse_budget, offsetof(SyndConf, host_budget) },
         { "EventLog", "MaxAge", parse_span_positive, offsetof(SyndConf, log_max_age) },
         { "EventLog", "MaxSize", parse_log_size, offsetof(SyndConf, log_max_size) },
@@ -91,6 +92,7 @@ static void set_defaults(SyndConf *c) {
                 .enabled = true,
         };
         c->host_budget = (Budget){ .limit = 60, .window = 10 * USEC_PER_MINUTE };
+        c->job_timeout = USEC_INFINITY;
         c->log_max_age = 30 * USEC_PER_DAY;
         c->log_max_size = UINT64_C(512) * 1024 * 1024;
         c->log_hard_max_size = UINT64_C(1024) * 1024 * 1024;

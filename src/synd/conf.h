@@ -13,6 +13,7 @@ typedef struct SyndConf {
         /* [Recovery] */
         RecoverySettings recovery;              /* Budget= Backoff= Jitter= Reset= SlowRetry= */
         Budget host_budget;                     /* HostBudget=60/10min */
+        usec_t job_timeout;                     /* JobTimeout=infinity: our own restarts are cancelled after it */
         /* [EventLog] */
         usec_t log_max_age;                     /* MaxAge=30d */
         uint64_t log_max_size;                  /* MaxSize=512M */

@@ -138,6 +138,7 @@ static int dump_settings(const SyndConf *c, Json *o) {
         (void) set_span(o, "Recovery.Reset", rec->reset_after);
         (void) set_span(o, "Recovery.SlowRetry", rec->slow_retry);
         (void) set_budget(o, "Recovery.HostBudget", c->host_budget);
+        (void) set_span(o, "Recovery.JobTimeout", c->job_timeout);
         (void) set_span(o, "EventLog.MaxAge", c->log_max_age);
         (void) json_set_uint(o, "EventLog.MaxSize", c->log_max_size);
         (void) json_set_uint(o, "EventLog.HardMaxSize", c->log_hard_max_size);

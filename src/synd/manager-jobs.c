@@ -4,8 +4,10 @@
 
 #include "basic/log.h"
 
-/* systemd ends a job by its own time-outs long before; this catches units with TimeoutStartSec=infinity. */
-#define JOB_LIMIT (15 * USEC_PER_MINUTE)
+/* How often it is looked whether a job still exists: its end is signalled, and a lost signal must not block its unit for ever. */
+#define JOB_CHECK (5 * USEC_PER_MINUTE)
+/* From CancelJob to the JobRemoved that it brings. */
+#define CANCEL_GRACE (10 * USEC_PER_SEC)
 #define CALLS_MAX 1024
 
 typedef struct PendingCall {
@@ -19,8 +21,8 @@ typedef struct PendingCall {
 
 typedef struct PendingJob {
         uint32_t id;
-        usec_t deadline;
-        bool cancelled;
+        usec_t deadline;        /* boottime: look again then */
+        usec_t limit;           /* boottime: cancel it then; USEC_INFINITY = never */
         char unit[];
 } PendingJob;
 
@@ -49,32 +51,44 @@ static void jobs_arm(Manager *m) {
         (void) sd_event_source_set_enabled(m->job_deadline, SD_EVENT_ONESHOT);
 }
 
-/* First the job is cancelled, which normally brings its JobRemoved; if even that does not come, the end is made up. */
+static bool job_exists(Manager *m, const PendingJob *j) {
+        const Service *svc = supervisor_get(m->supervisor, j->unit);
+
+        return svc && svc->unit.job_id == j->id;
+}
+
+static void job_look(Manager *m, PendingJob *j, usec_t now) {
+        if (!job_exists(m, j)) {
+                (void) supervisor_job_removed(m->supervisor, instant_now(), j->unit, j->id, JOB_RESULT_UNKNOWN);
+                free(hashmap_remove_u64(m->jobs, j->id));
+                return;
+        }
+        if (j->limit > now) {
+                j->deadline = MIN(usec_add(now, JOB_CHECK), j->limit);
+                return;
+        }
+        log_warning("%s: the start job %u did not end within JobTimeout=, cancelling it.", j->unit, j->id);
+        j->limit = USEC_INFINITY;
+        j->deadline = usec_add(now, CANCEL_GRACE);
+        (void) systemd_client_cancel_job(m->systemd, j->id);
+}
+
 static int on_job_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
         Manager *m = userdata;
         usec_t now = boottime_now();
         PendingJob *j;
 
-        HASHMAP_FOREACH(j, m->jobs) {
-                if (j->deadline > now)
-                        continue;
-                if (!j->cancelled) {
-                        log_warning("Job %u of %s did not end in time, cancelling it.", j->id, j->unit);
-                        j->cancelled = true;
-                        j->deadline = usec_add(now, 10 * USEC_PER_SEC);
-                        (void) systemd_client_cancel_job(m->systemd, j->id);
-                } else {
-                        (void) supervisor_job_removed(m->supervisor, instant_now(), j->unit, j->id, JOB_TIMEOUT);
-                        free(hashmap_remove_u64(m->jobs, j->id));
-                }
-        }
+        HASHMAP_FOREACH (j, m->jobs)
+                if (j->deadline <= now)
+                        job_look(m, j, now);
         jobs_arm(m);
         manager_drain(m);
         return 0;
 }
 
-static int jobs_track(Manager *m, const char *unit, uint32_t id) {
+static int jobs_track(Manager *m, const char *unit, uint32_t id, bool automatic) {
         _cleanup_free_ PendingJob *j = NULL;
+        usec_t now = boottime_now();
         int r;
 
         if (!m->job_deadline) {
@@ -86,7 +100,8 @@ static int jobs_track(Manager *m, const char *unit, uint32_t id) {
         if (!j)
                 return -ENOMEM;
         j->id = id;
-        j->deadline = usec_add(boottime_now(), JOB_LIMIT);
+        j->limit = automatic ? usec_add(now, m->conf->job_timeout) : USEC_INFINITY;
+        j->deadline = MIN(usec_add(now, JOB_CHECK), j->limit);
         strcpy(j->unit, unit);
         r = hashmap_put_u64(m->jobs, id, j);
         if (r < 0)
@@ -110,7 +125,7 @@ static void on_call(UnitCall *call, uint32_t id, int error, const char *text, vo
         int r;
 
         if (error >= 0 && id > 0) {
-                r = jobs_track(m, c->unit, id);
+                r = jobs_track(m, c->unit, id, c->automatic);
                 if (r < 0)
                         (void) log_error_errno(r, "Cannot watch the time of job %u, ignoring: %m", id);
         }

@@ -65,6 +65,7 @@ static void test_defaults(void **state) {
         assert_int_equal(c->recovery.slow_retry, 5 * USEC_PER_MINUTE);
         assert_true(c->recovery.enabled);
         assert_int_equal(c->host_budget.limit, 60);
+        assert_true(c->job_timeout == USEC_INFINITY);
         assert_int_equal(c->log_max_age, 30 * USEC_PER_DAY);
         assert_int_equal(c->log_max_size, 512 << 20);
         assert_int_equal(c->log_hard_max_size, 1 << 30);
