@@ -60,6 +60,8 @@ static bool skip_suspected(const Service *svc, const Invocation *previous, bool 
         return previous && !previous->ended && !job_is_pending(svc);
 }
 
+static void told_end(Supervisor *s, Service *svc);
+
 void invocation_track(Supervisor *s, Service *svc, const UnitSnapshot *old, bool was_seen, bool initial) {
         ServicePriv *p = priv(svc);
         Id128 id = svc->unit.invocation;
@@ -71,6 +73,7 @@ void invocation_track(Supervisor *s, Service *svc, const UnitSnapshot *old, bool
 
         if (id128_is_null(id) || id128_equal(id, p->current))
                 return;
+        told_end(s, svc);
         previous = invocation_current(svc);
         inv = invocation_find(svc, id);
         intent = start_intent_of(s, svc, old, initial, &by, &cause);
@@ -231,9 +234,11 @@ static Event *emit_fact(Supervisor *s, Service *svc, const char *type, uint64_t 
 static Invocation *fact_starting(Supervisor *s, Service *svc, const JournalFact *f) {
         Invocation *inv;
         uint64_t cause;
-        Intent intent = fact_intent(svc, f, &cause);
+        Intent intent;
         Event *e;
 
+        told_end(s, svc);
+        intent = fact_intent(svc, f, &cause);
         inv = invocation_add(s, svc, f->invocation);
         if (!inv)
                 return NULL;
@@ -277,6 +282,31 @@ static void fact_ended(Supervisor *s, Service *svc, const JournalFact *f, Invoca
         p->end_seq = event_seq(e);
         if (failed)
                 svc->errors++;
+        touch_state(s, svc);
+}
+
+/* The current invocation is succeeded by another one: the signals will not tell of its end any more, the journal did. */
+static void told_end(Supervisor *s, Service *svc) {
+        Invocation *inv = invocation_current(svc);
+        JournalFact f;
+
+        if (!inv || !inv->told || inv->ended)
+                return;
+        f = (JournalFact){ .type = inv->told_failed ? FACT_FAILED : FACT_STOPPED,
+                           .unit = svc->config->unit,
+                           .invocation = inv->id,
+                           .time = inv->told_at,
+                           .result = inv->told_result };
+        fact_ended(s, svc, &f, inv);
+}
+
+static void remember_end(Supervisor *s, Service *svc, const JournalFact *f, Invocation *inv) {
+        if (inv->ended || inv->told)
+                return;
+        inv->told = true;
+        inv->told_failed = f->type == FACT_FAILED;
+        inv->told_result = f->result;
+        inv->told_at = f->time;
         touch_state(s, svc);
 }
 
@@ -329,8 +359,10 @@ static void service_fact(Supervisor *s, Service *svc, const JournalFact *f) {
         case FACT_STOPPED:
                 if (past)
                         fact_ended(s, svc, f, inv);
-                else
+                else {
+                        remember_end(s, svc, f, inv);
                         fact_decides(s, svc, f, inv);
+                }
                 break;
         default:
                 break;

@@ -3,7 +3,7 @@
  * forgets a token, a wait, a person's wish or an invocation. */
 #include "core/supervisor-internal.h"
 
-#define STATE_SIZE_MAX (256 * 1024)
+#define STATE_SIZE_MAX (1024 * 1024) /* 10,000 tokens of a budget are 300 KB */
 #define TOKENS_RESTORED_MAX 10000
 
 /* ---- writing ---- */
@@ -78,7 +78,7 @@ static void put_invocations(Supervisor *s, Json *o, const ServicePriv *p) {
         for (size_t i = first; i < p->n_invocations; i++) {
                 const Invocation *inv = &p->invocations[i];
                 bool started_held = seq_is_provisional(inv->started_seq);
-                char id[ID128_STRING_MAX], flags[] = " ---- ";
+                char id[ID128_STRING_MAX], flags[] = " ----- ";
 
                 /* Not in the log yet: after a crash the journal tells of it again. */
                 if (seq_is_provisional(inv->seq))
@@ -87,6 +87,7 @@ static void put_invocations(Supervisor *s, Json *o, const ServicePriv *p) {
                 flags[2] = inv->ended && !end_held ? 'e' : '-';
                 flags[3] = inv->failed && !end_held ? 'f' : '-';
                 flags[4] = inv->stopping ? 's' : '-';
+                flags[5] = !inv->told ? '-' : inv->told_failed ? 'F' : 'S';
                 (void) strbuf_append(&b, b.length > 0 ? ";" : "");
                 (void) strbuf_append_n(&b, id128_to_string(inv->id, id), ID128_STRING_MAX - 1);
                 (void) strbuf_append_n(&b, flags, sizeof(flags) - 1);
@@ -233,7 +234,8 @@ static void take_invocation(Supervisor *s, Service *svc, const char *text) {
                 latch(s, r);
                 return;
         }
-        if (strv_length(w) != 4 || strlen(w[1]) != 4 || id128_from_string(w[0], &id) < 0 || invocation_find(svc, id))
+        if (strv_length(w) != 4 || !IN_SET(strlen(w[1]), 4U, 5U) || id128_from_string(w[0], &id) < 0 ||
+            invocation_find(svc, id))
                 return;
         inv = invocation_add(s, svc, id);
         if (!inv)
@@ -242,6 +244,10 @@ static void take_invocation(Supervisor *s, Service *svc, const char *text) {
         inv->ended = w[1][1] == 'e';
         inv->failed = w[1][2] == 'f';
         inv->stopping = w[1][3] == 's';
+        inv->told = IN_SET(w[1][4], 'F', 'S');
+        inv->told_failed = w[1][4] == 'F';
+        inv->told_result = inv->told_failed ? RESULT_UNKNOWN : RESULT_SUCCESS;
+        inv->told_at = s->now;
         if (safe_atou64(w[2], &inv->seq) < 0 || safe_atou64(w[3], &inv->started_seq) < 0)
                 inv->seq = inv->started_seq = 0;
         priv(svc)->current = id;

@@ -48,6 +48,10 @@ typedef struct Invocation {
         bool started, ended;
         bool failed; /* the end was a failure */
         bool stopping; /* the journal told of a wanted stop */
+        bool told; /* the journal told of the end of this one, the current one, before the signals did; then: */
+        bool told_failed;
+        UnitResult told_result;
+        Instant told_at;
         int exec_code, exec_status;
 } Invocation;
 

@@ -113,6 +113,56 @@ static void test_late_facts_change_nothing(void **state) {
         rig_done(&r);
 }
 
+/* While the bus is away the journal tells of the end of the current invocation and of all that came after; the signals only
+ * of the last. */
+static void test_an_end_told_before_its_signal_is_not_lost(void **state) {
+        const Event *e;
+        UnitSnapshot u;
+        Rig r;
+
+        setup(&r);
+        rig_fact(&r, A, FACT_FAILED, rig_id(10));
+        assert_int_equal(rig_count(&r, A, EVENT_SERVICE_FAILED), 0);
+        rig_fact(&r, A, FACT_STARTED, rig_id(11));
+        assert_int_equal(rig_count(&r, A, EVENT_SERVICE_FAILED), 1);
+        e = rig_last(&r, A, EVENT_SERVICE_FAILED);
+        assert_string_equal(rig_text(e, "origin"), "backfilled");
+        assert_string_equal(rig_text(e, "result"), "signal");
+        assert_true(e->seq < rig_last(&r, A, EVENT_SERVICE_STARTING)->seq);
+        rig_fact(&r, A, FACT_FAILED, rig_id(11));
+        u = rig_snapshot(&r, A);
+        u.n_restarts = 2;
+        u.invocation = rig_id(12);
+        rig_tell(&r, A, &u, true);
+        rig_fact(&r, A, FACT_STARTED, rig_id(12));
+        assert_starting(&r, A, (const uint8_t[]){ 10, 11, 12 }, 3);
+        assert_int_equal(rig_count(&r, A, EVENT_SERVICE_FAILED), 2);
+        rig_done(&r);
+}
+
+/* The same where the signals bring the next invocation, and once more after a restart of synd. */
+static void test_an_end_told_before_the_next_invocation_is_seen(void **state) {
+        UnitSnapshot u;
+        Rig r;
+
+        setup(&r);
+        u = rig_snapshot(&r, A);
+        rig_fact(&r, A, FACT_FAILED, rig_id(10));
+        u.n_restarts = 1;
+        u.invocation = rig_id(11);
+        rig_tell(&r, A, &u, false);
+        assert_int_equal(rig_count(&r, A, EVENT_SERVICE_FAILED), 1);
+        rig_fact(&r, A, FACT_FAILED, rig_id(11));
+        rig_restart_synd(&r);
+        rig_service(&r, A);
+        u.invocation = rig_id(12);
+        rig_tell(&r, A, &u, true);
+        rig_fact(&r, A, FACT_STARTED, rig_id(12));
+        assert_starting(&r, A, (const uint8_t[]){ 10, 11, 12 }, 3);
+        assert_int_equal(rig_count(&r, A, EVENT_SERVICE_FAILED), 2);
+        rig_done(&r);
+}
+
 static void test_failed_while_synd_was_away(void **state) {
         Rig r;
 
@@ -233,6 +283,8 @@ int main(void) {
                 cmocka_unit_test(test_held_events_are_not_held_for_ever),
                 cmocka_unit_test(test_recovery_does_not_wait_for_the_journal),
                 cmocka_unit_test(test_late_facts_change_nothing),
+                cmocka_unit_test(test_an_end_told_before_its_signal_is_not_lost),
+                cmocka_unit_test(test_an_end_told_before_the_next_invocation_is_seen),
                 cmocka_unit_test(test_failed_while_synd_was_away),
                 cmocka_unit_test(test_stopped_while_synd_was_away),
                 cmocka_unit_test(test_invocations_while_synd_was_away),
