@@ -3,9 +3,11 @@
 # Storms of failures in $HOST, for the scripts beside this file. After host_boot and host_install:
 #
 #       storm_setup             configures synd for it, makes and starts storm-1.service to storm-$storm_units.service
-#       storm_kill KILLS INTERVAL_MS [UNIT TIMES]       kills processes of them (and UNIT as a whole): see storm.c; the
-#                               storm follows from $storm_seed
+#       storm_kill KILLS INTERVAL_MS [UNIT TIMES] [run TIMES COMMAND…]
+#                               kills processes of them (and UNIT as a whole, and runs COMMAND in between): see storm.c;
+#                               the storm follows from $storm_seed
 #       storm_settle SECONDS    until all of them run and the log has told of all that the journal tells
+#       storm_probe             one more failure, which is recovered
 #       storm_compare           the log against the truth, see storm-compare.py; its output tells what is wrong
 #
 # Needs $STORM, the program of storm.c.
@@ -93,7 +95,7 @@ storm_all_up() {
 }
 
 storm_compare() {
-        "$TESTHOST" journal "$HOST" --boot -o json --output-fields=UNIT,INVOCATION_ID,MESSAGE_ID,MESSAGE _PID=1 \
+        on journalctl --boot -o json --output-fields=UNIT,INVOCATION_ID,MESSAGE_ID,MESSAGE _PID=1 \
                 >"$storm_work/journal" &&
                 on synctl events --json --since 0 >"$storm_work/events" &&
                 on sh -c 'cd /run/storm && grep -H . *' >"$storm_work/runs" &&
@@ -104,3 +106,15 @@ storm_complete() { storm_all_up && storm_compare; }
 
 # The journal may come half a second late, and the log with it.
 storm_settle() { wait_for "$1" storm_complete; }
+
+# The same, and what is wrong if it does not come to that.
+storm_settled() { storm_settle "$1" || storm_compare; }
+
+# One more process is killed: its unit comes back by synd.
+storm_probe() {
+        local u=storm-9.service pid before
+        before=$(prop "$u" InvocationID) && pid=$(main_pid "$u") && on kill -KILL "$pid" &&
+                wait_for 20 storm_is_another "$u" "$before"
+}
+
+storm_is_another() { [ "$(prop "$1" ActiveState)" = active ] && [ "$(prop "$1" InvocationID)" != "$2" ]; }

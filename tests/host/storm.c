@@ -5,10 +5,10 @@
  *           The process of a unit. Appends its $INVOCATION_ID to DIR/NAME, tells systemd that it is ready (notify), and
  *           waits for its end; flaky: every second one exits with 1 at once.
  *
- *   storm kill UNITS KILLS INTERVAL_MS SEED [UNIT TIMES]
+ *   storm kill UNITS KILLS INTERVAL_MS SEED [UNIT TIMES] [run TIMES COMMAND…]
  *           Kills a process of a unit of the storm, storm-1.service to storm-UNITS.service, chosen at random, every
- *           INTERVAL_MS, KILLS times; and, at random moments in between, UNIT as a whole TIMES times. What is down is
- *           passed over: each kill hits. Prints what it did as one JSON object. */
+ *           INTERVAL_MS, KILLS times; and, at random moments in between, UNIT as a whole TIMES times, and runs COMMAND
+ *           TIMES times. What is down is passed over: each kill hits. Prints what it did as one JSON object. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -185,60 +186,143 @@ static int compare_longs(const void *a, const void *b) {
         return (x > y) - (x < y);
 }
 
-static int storm(long units, long kills, long interval_ms, long seed, const char *unit, long times) {
-        long done = 0, idle = 0, starved = 0, unit_hit = 0, next_moment = 0, *moments;
-        long starved_max = STARVED_SECONDS * 1000 / interval_ms;
-        struct timespec next, begin, end;
+/* What is done at random moments of the storm, told by the number of kills before. */
+typedef struct Moments {
+        long *at, n, next;
+} Moments;
 
-        random_state = (uint64_t) seed * 2 + 1;
-        moments = calloc((size_t) times + 1, sizeof(long));
-        if (!moments)
+static void moments_draw(Moments *m, long times, long kills) {
+        m->n = times;
+        m->at = calloc((size_t) times + 1, sizeof(long));
+        if (!m->at)
                 fail("memory");
         for (long i = 0; i < times; i++)
-                moments[i] = random_below(kills);
-        qsort(moments, (size_t) times, sizeof(long), compare_longs);
+                m->at[i] = random_below(kills);
+        qsort(m->at, (size_t) times, sizeof(long), compare_longs);
+}
+
+static bool moments_due(const Moments *m, long done) {
+        return m->next < m->n && m->at[m->next] < done;
+}
+
+typedef struct Storm {
+        long units, kills, interval_ms, seed;
+        long done, idle, starved; /* steps without a hit; of them since the last one */
+        const char *unit; /* killed as a whole */
+        Moments unit_moments;
+        char **command; /* run one after the other */
+        Moments command_moments;
+        pid_t running;
+        long failed; /* commands */
+} Storm;
+
+static void storm_reap(Storm *s, int flags) {
+        int status;
+
+        if (s->running > 0 && waitpid(s->running, &status, flags) == s->running) {
+                s->running = 0;
+                if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+                        s->failed++;
+        }
+}
+
+static void storm_run_command(Storm *s) {
+        s->running = fork();
+        if (s->running < 0)
+                fail("fork");
+        if (s->running == 0) {
+                execvp(s->command[0], s->command);
+                _exit(127);
+        }
+        s->command_moments.next++;
+}
+
+static bool storm_is_over(const Storm *s) {
+        return s->done >= s->kills && s->unit_moments.next >= s->unit_moments.n &&
+               s->command_moments.next >= s->command_moments.n;
+}
+
+static void storm_step(Storm *s) {
+        if (s->done < s->kills && kill_one_of(s->units)) {
+                s->done++;
+                s->starved = 0;
+        } else {
+                s->idle++;
+                s->starved++;
+        }
+        /* One that is just down is tried again at the next step: it is hit as often as was asked for. */
+        if (moments_due(&s->unit_moments, s->done) && kill_unit(s->unit) > 0)
+                s->unit_moments.next++;
+        storm_reap(s, WNOHANG);
+        if (moments_due(&s->command_moments, s->done) && s->running == 0)
+                storm_run_command(s);
+}
+
+static int storm_kill(Storm *s) {
+        long starved_max = STARVED_SECONDS * 1000 / s->interval_ms;
+        struct timespec next, begin, end;
 
         clock_gettime(CLOCK_MONOTONIC, &begin);
         next = begin;
-        while (done < kills && starved < starved_max) {
-                if (kill_one_of(units)) {
-                        done++;
-                        starved = 0;
-                } else {
-                        idle++;
-                        starved++;
-                }
-                /* One that is just down is tried again at the next step: it is hit as often as was asked for. */
-                if (next_moment < times && moments[next_moment] < done && kill_unit(unit) > 0) {
-                        next_moment++;
-                        unit_hit++;
-                }
-                sleep_until(&next, interval_ms * NSEC_PER_MSEC);
+        while (!storm_is_over(s) && s->starved < starved_max) {
+                storm_step(s);
+                sleep_until(&next, s->interval_ms * NSEC_PER_MSEC);
         }
-        while (unit_hit < times && starved < starved_max) {
-                if (kill_unit(unit) > 0)
-                        unit_hit++;
-                starved++;
-                sleep_until(&next, interval_ms * NSEC_PER_MSEC);
-        }
+        storm_reap(s, 0);
         clock_gettime(CLOCK_MONOTONIC, &end);
-        printf("{\"kills\":%ld,\"idle\":%ld,\"unit_kills\":%ld,\"seconds\":%.1f}\n", done, idle, unit_hit,
+        printf("{\"kills\":%ld,\"idle\":%ld,\"unit_kills\":%ld,\"commands\":%ld,\"failed\":%ld,\"seconds\":%.1f}\n",
+               s->done, s->idle, s->unit_moments.next, s->command_moments.next, s->failed,
                (double) (end.tv_sec - begin.tv_sec) + (double) (end.tv_nsec - begin.tv_nsec) / 1e9);
-        free(moments);
-        return done == kills && unit_hit == times ? 0 : 1;
+        return storm_is_over(s) && s->failed == 0 ? 0 : 1;
+}
+
+static int usage(void) {
+        fprintf(stderr, "usage: storm work DIR NAME [notify] [flaky]\n"
+                        "       storm kill UNITS KILLS INTERVAL_MS SEED [UNIT TIMES] [run TIMES COMMAND…]\n");
+        return 2;
+}
+
+static int parse_kill(char **argv, Storm *s) {
+        long times = 0;
+
+        *s = (Storm){ .units = number(argv[0], 10000),
+                      .kills = number(argv[1], KILLS_MAX),
+                      .interval_ms = number(argv[2], 60000),
+                      .seed = number(argv[3], INT32_MAX) };
+        if (s->units == 0 || s->kills == 0 || s->interval_ms == 0)
+                return usage();
+        argv += 4;
+        random_state = (uint64_t) s->seed * 2 + 1;
+        if (argv[0] && argv[1] && strcmp(argv[0], "run") != 0) {
+                s->unit = argv[0];
+                times = number(argv[1], 10000);
+                argv += 2;
+        }
+        moments_draw(&s->unit_moments, times, s->kills);
+        times = 0;
+        if (argv[0] && argv[1] && argv[2]) {
+                if (strcmp(argv[0], "run") != 0)
+                        return usage();
+                times = number(argv[1], 10000);
+                s->command = argv + 2;
+        } else if (argv[0])
+                return usage();
+        moments_draw(&s->command_moments, times, s->kills);
+        return 0;
 }
 
 int main(int argc, char *argv[]) {
+        Storm s;
+        int r;
+
         if (argc >= 4 && strcmp(argv[1], "work") == 0)
                 return work(argv[2], argv[3], argv + 4);
-        if ((argc == 6 || argc == 8) && strcmp(argv[1], "kill") == 0) {
-                long units = number(argv[2], 10000), interval = number(argv[4], 60000);
-
-                if (units > 0 && interval > 0)
-                        return storm(units, number(argv[3], KILLS_MAX), interval, number(argv[5], INT32_MAX),
-                                     argc == 8 ? argv[6] : NULL, argc == 8 ? number(argv[7], 10000) : 0);
-        }
-        fprintf(stderr, "usage: storm work DIR NAME [notify] [flaky]\n"
-                        "       storm kill UNITS KILLS INTERVAL_MS SEED [UNIT TIMES]\n");
-        return 2;
+        if (argc < 6 || strcmp(argv[1], "kill") != 0)
+                return usage();
+        r = parse_kill(argv + 2, &s);
+        if (r == 0)
+                r = storm_kill(&s);
+        free(s.unit_moments.at);
+        free(s.command_moments.at);
+        return r;
 }

@@ -187,6 +187,20 @@ static void test_same_input_same_output(void **state) {
         rig_done(&r[1]);
 }
 
+/* As many as conf_parse_budget() allows. */
+static void test_the_largest_budget_is_restored(void **state) {
+        _cleanup_strbuf_ StrBuf b = {};
+        Rig r;
+
+        rig_init(&r);
+        strbuf_append(&b, "{\"version\":1,\"tokens\":[");
+        for (unsigned i = 0; i < 10000; i++)
+                strbuf_appendf(&b, "%s\"3600000000 %" PRIu64 "\"", i > 0 ? "," : "", r.now.realtime);
+        strbuf_append(&b, "]}");
+        assert_return_code(supervisor_restore(r.s, r.now, "host", b.data), 0);
+        rig_done(&r);
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_window),
@@ -198,6 +212,7 @@ int main(void) {
                 cmocka_unit_test(test_killed_in_the_middle_of_an_action),
                 cmocka_unit_test(test_broken_state_starts_fresh),
                 cmocka_unit_test(test_same_input_same_output),
+                cmocka_unit_test(test_the_largest_budget_is_restored),
         };
 
         return cmocka_run_group_tests_name("core state", tests, NULL, NULL);
