@@ -106,8 +106,9 @@ static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 
         a->name_slot = sd_bus_slot_unref(a->name_slot);
         if (e) {
-                log_error("The bus does not give us the name %s, so that nobody can reach us: %s", API_BUS_NAME,
-                          e->message ?: e->name);
+                /* Usual for a moment while the package is installed; if it stays so, synctl doctor says it, too. */
+                log_warning("The bus does not give us the name %s; asking again when it has read its policy again: %s",
+                            API_BUS_NAME, e->message ?: e->name);
                 return 1;
         }
         r = sd_bus_message_read(m, "u", &answer);
