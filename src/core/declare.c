@@ -89,12 +89,16 @@ int supervisor_declare(Supervisor *s, Instant now, ServiceConfig *config) {
         }
         svc->config = TAKE_PTR(c);
         if (new) {
-                Event *e = emit(s, svc, EVENT_SERVICE_ADDED, 0, PRIORITY_LOW, EMIT_LIVE);
+                /* One that comes back after a restart of synd was told of when it was new. */
+                if (!hashmap_get(s->restored, svc->config->unit)) {
+                        Event *e = emit(s, svc, EVENT_SERVICE_ADDED, 0, PRIORITY_LOW, EMIT_LIVE);
 
-                event_bool(s, e, "granted", svc->config->granted);
-                if (svc->config->n_fields > 0)
-                        event_string(s, e, "file", svc->config->fields[0].file);
+                        event_bool(s, e, "granted", svc->config->granted);
+                        if (svc->config->n_fields > 0)
+                                event_string(s, e, "file", svc->config->fields[0].file);
+                }
                 state_apply(s, svc);
+                touch_state(s, svc);
         }
         touch(s, svc);
         graph_changed(s);

@@ -58,6 +58,8 @@ static void test_budget_survives_kill(void **state) {
         assert_int_equal(rig_get(&r, A)->phase, RECOVERY_SLOW);
         assert_int_equal(rig_get(&r, A)->due, r.now.boottime + 9 * USEC_PER_MINUTE);
         assert_int_equal(supervisor_host_budget(r.s)->n_used, 2);
+        /* It is no news that it is supervised. */
+        assert_int_equal(rig_count(&r, A, EVENT_SERVICE_ADDED), 1);
         rig_done(&r);
 }
 
