@@ -399,6 +399,23 @@ static bool refusal_is_final(const ServicePriv *p, int error) {
         return IN_SET(error, -ENOENT, -ERFKILL, -EOPNOTSUPP, -ENOEXEC, -EBADMSG, -ENOLINK);
 }
 
+/* A job that ended before the answer came and that is not ours after all. */
+static void settle_early_job(Supervisor *s, ActionFull *a, uint32_t job_id) {
+        uint32_t early = a->early_job;
+        Service *svc = a->service;
+
+        if (early == 0 || early == job_id)
+                return;
+        a->early_job = 0;
+        if (priv(svc)->job != early)
+                return;
+        /* While our own job is pending its end decides; only the record of the other one is closed. */
+        if (job_id != 0)
+                priv(svc)->job = 0;
+        else
+                service_job_ended(s, svc, a->early_result);
+}
+
 static void step_refused(Supervisor *s, ActionFull *a, int error, const char *text) {
         Service *svc = a->service;
         ServicePriv *p = priv(svc);
@@ -412,6 +429,7 @@ static void step_refused(Supervisor *s, ActionFull *a, int error, const char *te
         if (a->a.automatic && refusal_is_final(p, error))
                 set_stringf(s, &p->refused, "systemd refused to start it: %s", strnull(shown));
         a->asked = false;
+        settle_early_job(s, a, 0);
         /* ResetFailedUnit may have worked before the refusal; the signal may come later. */
         if (p->judged && unit_class(&svc->unit) == CLASS_DOWN && svc->unit.active != p->judged_active) {
                 p->judged_active = svc->unit.active;
@@ -424,9 +442,33 @@ static void step_refused(Supervisor *s, ActionFull *a, int error, const char *te
         step_failed(s, a, error, strnull(shown));
 }
 
+static void step_accepted(Supervisor *s, ActionFull *a, uint32_t job_id) {
+        Service *svc = a->service;
+        JobRecord *record = job_record(s, svc->config->unit);
+
+        a->replied = true;
+        a->a.job_id = job_id;
+        priv(svc)->denials = 0;
+        if (priv(svc)->job == job_id)
+                priv(svc)->job = 0;
+        if (record && record->id == job_id)
+                record->ours = true;
+        if (a->steps[a->step].verb == VERB_RESET_FAILED) {
+                a->asked = false;
+                settle_early_job(s, a, 0);
+                service_judge(s, svc, false);
+                step_done(s, a);
+                return;
+        }
+        settle_early_job(s, a, job_id);
+        if (job_id == 0)
+                action_job_ended(s, a, unit_class(&svc->unit) == CLASS_UP ? JOB_DONE : JOB_FAILED);
+        else if (a->early_job == job_id)
+                action_job_ended(s, a, a->early_result);
+}
+
 int supervisor_job_replied(Supervisor *s, Instant now, Id128 action, uint32_t job_id, int error,
                            const char *error_text) {
-        JobRecord *record;
         ActionFull *a;
 
         assert(s);
@@ -434,28 +476,10 @@ int supervisor_job_replied(Supervisor *s, Instant now, Id128 action, uint32_t jo
         a = action_find(s, action);
         if (!a || !a->asked || a->replied)
                 return supervisor_leave(s);
-        if (error < 0) {
+        if (error < 0)
                 step_refused(s, a, error, error_text);
-                return supervisor_leave(s);
-        }
-        a->replied = true;
-        a->a.job_id = job_id;
-        priv(a->service)->denials = 0;
-        if (priv(a->service)->job == job_id)
-                priv(a->service)->job = 0;
-        record = job_record(s, a->service->config->unit);
-        if (record && record->id == job_id)
-                record->ours = true;
-        if (a->steps[a->step].verb == VERB_RESET_FAILED) {
-                Service *svc = a->service;
-
-                a->asked = false;
-                service_judge(s, svc, false);
-                step_done(s, a);
-        } else if (job_id == 0)
-                action_job_ended(s, a, unit_class(&a->service->unit) == CLASS_UP ? JOB_DONE : JOB_FAILED);
-        else if (a->early_job == job_id)
-                action_job_ended(s, a, a->early_result);
+        else
+                step_accepted(s, a, job_id);
         touch_state(s, find_service(s, a->a.unit));
         return supervisor_leave(s);
 }

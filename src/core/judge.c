@@ -381,9 +381,15 @@ void service_job_ended(Supervisor *s, Service *svc, JobResult result) {
         ServicePriv *p = priv(svc);
         bool new_invocation = !id128_equal(p->current, p->job_invocation);
         bool failed = svc->unit.active == UNIT_FAILED;
+        const JobRecord *record = job_record(s, svc->config->unit);
 
         p->job = 0;
         p->judge_at = USEC_INFINITY;
+        if (unit_class(&svc->unit) == CLASS_DOWN && p->judged && !new_invocation && record && record->ours) {
+                /* Left over from an action of ours that a person took over: it says nothing of anybody's wish. */
+                recovery_plan(s, svc);
+                return;
+        }
         if (unit_class(&svc->unit) != CLASS_DOWN) {
                 service_judge(s, svc, false);
                 return;
