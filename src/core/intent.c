@@ -140,6 +140,15 @@ const char *victim_root(Supervisor *s, Service *svc) {
         if (own->victim) {
                 const JobRecord *j = job_record(s, own->victim_of);
 
+                /* Another unit that this one hangs on got a job as well, and is no victim: the stop came from there. */
+                for (size_t i = 0; i < ELEMENTSOF(lists); i++)
+                        STRV_FOREACH (u, lists[i]) {
+                                const JobRecord *o = job_record(s, *u);
+
+                                if (o && !o->ours && !o->victim && !streq(*u, own->victim_of) &&
+                                    MAX(o->created, own->created) - MIN(o->created, own->created) <= SAME_BREATH)
+                                        return NULL;
+                        }
                 /* A job of the failed unit itself in the same breath: a person stopped it, and this one with it. */
                 return j && !j->ours && j->created >= own->created ? NULL : own->victim_of;
         }

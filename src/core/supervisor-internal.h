@@ -26,7 +26,8 @@ enum {
         (250 * USEC_PER_MSEC) /* "failed" of a unit with Restart= may be about to turn into auto-restart */
 #define CANCEL_GRACE (250 * USEC_PER_MSEC) /* a cancelled job is followed by the one that replaced it */
 #define REFUSAL_GRACE USEC_PER_SEC /* a refused start is not tried again earlier */
-#define VICTIM_TIME (5 * USEC_PER_SEC) /* BindsTo= stops its dependents in the same turn of PID 1's loop */
+#define VICTIM_TIME USEC_PER_SEC /* BindsTo= stops its dependents in the same turn of PID 1's loop */
+#define SAME_BREATH (100 * USEC_PER_MSEC) /* the same, when it must not be anything else */
 #define SAME_TRANSACTION USEC_PER_SEC /* jobs of one transaction are announced together */
 #define CLOCK_STEP USEC_PER_SEC
 

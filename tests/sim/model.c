@@ -306,7 +306,8 @@ static void timer_due(Model *m, MUnit *u) {
                 } else {
                         set_state(m, u, M_RUNNING, USEC_INFINITY);
                         journal(m, u, FACT_STARTED);
-                        finish_job(m, u, JOB_DONE);
+                        if (IN_SET(u->job.type, MJ_START, MJ_RESTART))
+                                finish_job(m, u, JOB_DONE);
                 }
                 break;
         case M_RUNNING:

@@ -214,11 +214,11 @@ static void reconnect(Storm *t) {
         model_drop_inbox(&t->m);
         t->m.n_requests = 0;
         t->m.subscribed = true;
+        for (int i = 0; i < MODEL_UNITS; i++)
+                t->c.units[i].doubtful = true;
         tell_first = below(t, 2);
         if (tell_first)
                 deliver(t, &(const Message){ .type = MSG_HOST, .host = HOST_DISCONNECTED });
-        for (int i = 0; i < MODEL_UNITS; i++)
-                t->c.units[i].doubtful = true;
         while (supervisor_next_action(t->c.s, &it, &a))
                 if (a->state == ACTION_RUNNING && a->job_id != 0 && unknown) {
                         must(t,
