@@ -212,6 +212,16 @@ void eventlog_end(EventLog *l) {
         pthread_mutex_unlock(&l->writer.lock);
 }
 
+void eventlog_set_retention(EventLog *l, usec_t max_age, uint64_t max_size, uint64_t hard_max_size) {
+        pthread_mutex_lock(&l->writer.lock);
+        l->writer.limits.set = true;
+        l->writer.limits.max_age = max_age;
+        l->writer.limits.max_size = max_size;
+        l->writer.limits.hard_max_size = hard_max_size;
+        pthread_mutex_unlock(&l->writer.lock);
+        eventlog_poke(l);
+}
+
 uint64_t eventlog_durable_seq(const EventLog *l) {
         return l->writer.durable_seq;
 }

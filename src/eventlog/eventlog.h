@@ -50,6 +50,9 @@ int eventlog_put_cursor(EventLog *l, const char *name, const char *value);
 void eventlog_begin(EventLog *l);
 void eventlog_end(EventLog *l);
 
+/* Other limits of retention from now on, as in EventLogConfig. */
+void eventlog_set_retention(EventLog *l, usec_t max_age, uint64_t max_size, uint64_t hard_max_size);
+
 uint64_t eventlog_durable_seq(const EventLog *l);
 typedef struct EventLogStats {
         EventLogState state;

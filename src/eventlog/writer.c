@@ -237,6 +237,16 @@ static usec_t writer_due(const Writer *w) {
         return due;
 }
 
+static void writer_take_limits(Writer *w) {
+        if (!w->limits.set)
+                return;
+        w->limits.set = false;
+        w->retention.max_age = w->limits.max_age;
+        w->retention.max_size = w->limits.max_size;
+        w->retention.hard_max_size = w->limits.hard_max_size;
+        w->maintain_at = monotonic_now();
+}
+
 /* Waits for work: 1 commit, 0 maintenance only, -ESHUTDOWN the end. */
 static int writer_wait(Writer *w) {
         int result = 0;
@@ -261,6 +271,7 @@ static int writer_wait(Writer *w) {
                 thread_wait_until(&w->wake, &w->lock, due);
         }
         w->poked = false;
+        writer_take_limits(w);
         pthread_mutex_unlock(&w->lock);
         return result;
 }

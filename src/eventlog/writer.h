@@ -16,6 +16,11 @@ typedef struct Writer {
         bool closing, poked, has_ended;
         usec_t closing_until; /* CLOCK_MONOTONIC */
         char *damaged; /* last file moved aside while running */
+        struct {
+                bool set; /* the thread takes them over at its next turn */
+                usec_t max_age;
+                uint64_t max_size, hard_max_size;
+        } limits;
 
         /* Written by the thread, read by anyone. */
         _Atomic uint64_t durable_seq, first_seq, db_bytes, commits, failed_commits, progress, refused;

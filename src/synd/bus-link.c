@@ -18,7 +18,8 @@ struct BusLink {
         BusLinkHandler handler;
         void *userdata;
         bool up;
-        usec_t delay;
+        bool connecting;        /* an answer of the bus is waited for */
+        usec_t delay;           /* before the last attempt, 0 after a success */
         uint64_t losses, attempts;
 };
 
@@ -39,6 +40,7 @@ static void bus_link_lost(BusLink *l) {
                 l->handler.down(l, l->userdata);
         }
 
+        l->connecting = false;
         l->delay = l->delay == 0 ? RETRY_MIN : MIN(l->delay * 2, RETRY_MAX);
         bus_link_schedule(l, l->delay);
 }
@@ -47,8 +49,8 @@ static int on_connected(sd_bus_message *message, void *userdata, sd_bus_error *e
         BusLink *l = userdata;
 
         l->up = true;
+        l->connecting = false;
         l->delay = 0;
-        l->attempts = 0;
         l->handler.up(l, l->bus, l->userdata);
         return 0;
 }
@@ -85,6 +87,7 @@ static int bus_link_open(BusLink *l) {
                 return r;
 
         l->bus = TAKE_PTR(bus);
+        l->connecting = true;
         return 0;
 }
 
@@ -94,7 +97,7 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
 
         r = bus_link_open(l);
         if (r < 0) {
-                log_full_errno(l->attempts == 1 ? LOG_WARNING : LOG_DEBUG, r, "Cannot connect %s, trying again: %m",
+                log_full_errno(l->delay == 0 ? LOG_WARNING : LOG_DEBUG, r, "Cannot connect %s, trying again: %m",
                                l->description);
                 bus_link_lost(l);
         }
@@ -155,4 +158,8 @@ uint64_t bus_link_losses(const BusLink *l) {
 
 uint64_t bus_link_attempts(const BusLink *l) {
         return l->attempts;
+}
+
+bool bus_link_is_idle(const BusLink *l) {
+        return !l->up && !l->connecting;
 }

@@ -24,6 +24,8 @@ DEFINE_CLEANUP(BusLink *, bus_link_free);
 void bus_link_start(BusLink *l);
 /* NULL while there is no connection. */
 sd_bus *bus_link_bus(const BusLink *l);
-/* Lost connections, and attempts to connect since the last success: the latter tells the watchdog that we are trying. */
+/* Lost connections, and attempts to connect: totals. */
 uint64_t bus_link_losses(const BusLink *l);
 uint64_t bus_link_attempts(const BusLink *l);
+/* True while no answer of the bus is being waited for: not started yet, or away and the time of the next attempt is set. */
+bool bus_link_is_idle(const BusLink *l);

@@ -155,7 +155,7 @@ static int apply_environment(SyndConf *c) {
 
         r = synd_environment_check();
         if (r < 0)
-                return r;
+                return r; /* said there */
         if (!isempty(level))
                 c->log_level = log_level_from_string(level);
         return default_state_dir(c);
@@ -183,10 +183,10 @@ int synd_conf_load(const char *root, SyndConf **ret) {
         set_defaults(c);
         r = list_files(root, &c->files);
         if (r < 0)
-                return r;
+                return log_error_errno(r, "Cannot list the configuration files: %m");
         r = conf_load(c->files, items, ELEMENTSOF(items), c, add_problem, c);
         if (r < 0)
-                return r;
+                return log_error_errno(r, "Cannot load the configuration: %m");
         check_together(c);
         r = apply_environment(c);
         if (r < 0)
@@ -208,4 +208,12 @@ SyndConf *synd_conf_free(SyndConf *c) {
         free(c->problems);
         free(c);
         return NULL;
+}
+
+void config_problems_log(const ConfigProblem *problems, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (problems[i].line > 0)
+                        log_warning("%s:%u: %s", problems[i].file, problems[i].line, problems[i].reason);
+                else
+                        log_warning("%s: %s", problems[i].file, problems[i].reason);
 }

@@ -33,3 +33,6 @@ typedef struct SyndConf {
 int synd_conf_load(const char *root, SyndConf **ret);
 SyndConf *synd_conf_free(SyndConf *c);
 DEFINE_CLEANUP(SyndConf *, synd_conf_free);
+
+/* Says each in the log: "file:line: reason", without the line where the whole file is meant. */
+void config_problems_log(const ConfigProblem *problems, size_t n);

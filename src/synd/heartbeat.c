@@ -32,7 +32,8 @@ static int on_pong(sd_bus_message *message, void *userdata, sd_bus_error *error)
 static bool heartbeat_bus_alive(Heartbeat *h) {
         if (bus_link_bus(h->bus))
                 return h->bus_moved || !h->bus_asked; /* connected since the last turn: that is progress, too */
-        return bus_link_attempts(h->bus) != h->bus_attempts;
+        /* Away, and the loop that turns will try again; or a new attempt is under way since the last turn. */
+        return bus_link_is_idle(h->bus) || bus_link_attempts(h->bus) != h->bus_attempts;
 }
 
 static bool heartbeat_log_alive(Heartbeat *h) {

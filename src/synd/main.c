@@ -5,6 +5,7 @@
 #include "basic/log.h"
 #include "synd/bus-link.h"
 #include "synd/manager.h"
+#include "synd/status-line.h"
 
 #include <getopt.h>
 #include <signal.h>
@@ -12,15 +13,52 @@
 #include <sysexits.h>
 #include <systemd/sd-daemon.h>
 
+/* Whoever asks gets true states, also the client whose call made the bus start us; but when systemd does not tell them in
+ * this time, people must be able to ask why. */
+#define OFFER_LIMIT (10 * USEC_PER_SEC)
+
 /* What main owns: the parts that must not know each other. */
 typedef struct Daemon {
         sd_event *event;
         Manager *manager;
+        StatusLine *status_line;
         BusLink *bus;
         Api *api;
+        sd_event_source *offer_limit;
+        bool offered;
 } Daemon;
 
+static void daemon_offer(Daemon *d) {
+        sd_bus *bus = bus_link_bus(d->bus);
+        int r;
+
+        if (!bus || d->offered || (streq(manager_state(d->manager, NULL), "starting") && d->offer_limit))
+                return;
+        d->offered = true;
+        r = api_set_bus(d->api, bus);
+        if (r < 0)
+                (void) log_error_errno(r, "Cannot offer our interfaces on the bus: %m");
+}
+
+static int on_offer_limit(sd_event_source *source, uint64_t usec, void *userdata) {
+        Daemon *d = userdata;
+
+        d->offer_limit = sd_event_source_disable_unref(d->offer_limit);
+        daemon_offer(d);
+        return 0;
+}
+
+static void on_state_changed(void *userdata) {
+        daemon_offer(userdata);
+}
+
+static const ManagerListener state_listener = { .state_changed = on_state_changed };
+
 static void daemon_done(Daemon *d) {
+        if (d->manager)
+                manager_unlisten(d->manager, &state_listener, d);
+        sd_event_source_disable_unref(d->offer_limit);
+        status_line_free(d->status_line);
         api_free(d->api);
         bus_link_free(d->bus);
         manager_free(d->manager);
@@ -28,17 +66,13 @@ static void daemon_done(Daemon *d) {
 }
 
 static void on_bus_up(BusLink *l, sd_bus *bus, void *userdata) {
-        Daemon *d = userdata;
-        int r;
-
-        r = api_set_bus(d->api, bus);
-        if (r < 0)
-                (void) log_error_errno(r, "Cannot offer our interfaces on the bus: %m");
+        daemon_offer(userdata);
 }
 
 static void on_bus_down(BusLink *l, void *userdata) {
         Daemon *d = userdata;
 
+        d->offered = false;
         (void) api_set_bus(d->api, NULL);
 }
 
@@ -53,10 +87,15 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *si, v
 
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
         Daemon *d = userdata;
+        const char *state = manager_state(d->manager, NULL);
+        bool ready = !streq(state, "starting") && !streq(state, "stopping");
 
-        (void) sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, monotonic_now());
+        /* READY=1 before the first states are known would end the start too early. */
+        if (ready)
+                (void) sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, monotonic_now());
         (void) manager_reload(d->manager, NULL);
-        (void) sd_notify(false, "READY=1");
+        if (ready)
+                (void) sd_notify(false, "READY=1");
         return 0;
 }
 
@@ -81,6 +120,11 @@ static int daemon_setup(Daemon *d, SyndConf *conf) {
         r = bus_link_new(d->event, "synd-api", SD_EVENT_PRIORITY_NORMAL, &handler, d, &d->bus);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up the connection to the bus: %m");
+        if ((r = status_line_new(d->manager, &d->status_line)) < 0 ||
+            (r = manager_listen(d->manager, &state_listener, d)) < 0 ||
+            (r = sd_event_add_time_relative(d->event, &d->offer_limit, CLOCK_BOOTTIME, OFFER_LIMIT, USEC_PER_SEC,
+                                            on_offer_limit, d)) < 0)
+                return log_error_errno(r, "Cannot follow the state of the supervisor: %m");
         bus_link_start(d->bus);
         return 0;
 }
@@ -144,12 +188,18 @@ int main(int argc, char *argv[]) {
                 return status;
 
         log_open("synd", LOG_TARGET_AUTO);
+        if (geteuid() == 0) {
+                /* It would leave files in the state directory that the real one cannot write. */
+                log_error("synd never runs as root: start synd.service, which runs it as its own user.");
+                return EX_CONFIG;
+        }
         r = synd_conf_load("", &conf);
-        if (r < 0)
+        if (r < 0) {
+                (void) sd_notify(false, "STATUS=The configuration cannot be used, see the journal.");
                 return EX_CONFIG; /* said there; RestartPreventExitStatus= knows it */
+        }
         log_set_max_level(conf->log_level);
-        for (size_t i = 0; i < conf->n_problems; i++)
-                log_warning("%s:%u: %s", conf->problems[i].file, conf->problems[i].line, conf->problems[i].reason);
+        config_problems_log(conf->problems, conf->n_problems);
 
         r = run(conf);
         log_close();

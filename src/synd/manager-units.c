@@ -117,11 +117,6 @@ static int effective_config(Manager *m, const char *unit, ServiceConfig **ret) {
         return 1;
 }
 
-static void log_problems(const ServiceConfig *c) {
-        for (size_t i = 0; i < c->n_problems; i++)
-                log_warning("%s:%u: %s", c->problems[i].file, c->problems[i].line, c->problems[i].reason);
-}
-
 static void manager_forget(Manager *m, const char *unit, const char *reason) {
         systemd_client_unwatch(m->systemd, unit);
         if (supervisor_forget(m->supervisor, instant_now(), unit, reason) < 0)
@@ -136,7 +131,7 @@ static int declare_config(Manager *m, const char *unit, ServiceConfig *config) {
         const Service *s;
         int r;
 
-        log_problems(config);
+        config_problems_log(config->problems, config->n_problems);
         r = supervisor_declare(m->supervisor, instant_now(), config);
         if (r < 0)
                 return log_error_errno(r, "Cannot supervise %s: %m", unit);

@@ -407,6 +407,13 @@ Manager *manager_free(Manager *m) {
         return free_(m);
 }
 
+static void swap_state_dir(SyndConf *a, SyndConf *b) {
+        char *dir = a->state_dir;
+
+        a->state_dir = b->state_dir;
+        b->state_dir = dir;
+}
+
 int manager_reload(Manager *m, const Caller *caller) {
         _cleanup_(synd_conf_freep) SyndConf *conf = NULL;
         _cleanup_json_ Json *data = NULL;
@@ -415,10 +422,16 @@ int manager_reload(Manager *m, const Caller *caller) {
 
         r = synd_conf_load(m->root, &conf);
         if (r < 0)
-                return log_error_errno(r, "Cannot load the configuration, keeping the old one: %m");
+                return log_error_errno(r, "The old configuration stays: %m");
+        if (!streq(conf->state_dir, m->conf->state_dir)) {
+                log_warning("StateDirectory=%s takes effect when synd is started again.", conf->state_dir);
+                swap_state_dir(conf, m->conf);
+        }
         synd_conf_free(m->conf);
         m->conf = TAKE_PTR(conf);
+        eventlog_set_retention(m->log, m->conf->log_max_age, m->conf->log_max_size, m->conf->log_hard_max_size);
         log_set_max_level(m->conf->log_level);
+        config_problems_log(m->conf->problems, m->conf->n_problems);
 
         manager_supervisor_config(m, &config);
         r = supervisor_configure(m->supervisor, instant_now(), &config);
