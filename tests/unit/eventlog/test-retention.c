@@ -52,6 +52,22 @@ static void by_age(void **state) {
         assert_int_equal(file_int(f->path, "SELECT count(*) FROM event_times WHERE seq < 2001"), 0);
 }
 
+static void other_limits_while_running(void **state) {
+        Fixture *f = *state;
+        uint64_t last = 0;
+
+        f->config.max_age = 30 * USEC_PER_DAY;
+        fixture_open(f);
+        for (int i = 0; i < 20; i++)
+                last = append_padded(f, PRIORITY_CRITICAL, i < 10 ? 2 * USEC_PER_DAY : USEC_PER_HOUR);
+        fixture_wait_durable(f, last);
+        fixture_wait_turn(f);
+        assert_int_equal(file_int(f->path, "SELECT count(*) FROM events"), 20);
+        eventlog_set_retention(f->log, USEC_PER_DAY, 0, 0);
+        fixture_wait(f, first_is, 11);
+        assert_int_equal(file_int(f->path, "SELECT count(*) FROM events"), 10);
+}
+
 static void the_last_number_stays(void **state) {
         Fixture *f = *state;
         uint64_t last = 0;
@@ -190,6 +206,7 @@ static void hard_limit_holds_for_important_events(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(by_age),
+                TEST(other_limits_while_running),
                 TEST(the_last_number_stays),
                 TEST(by_size_but_not_past_a_sink),
                 TEST(past_a_sink_only_when_it_must),
