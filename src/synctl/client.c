@@ -228,9 +228,22 @@ int client_error_text(const char *doing, const char *name, const sd_bus_error *e
         return status;
 }
 
+static bool synd_is_masked(Ctl *c) {
+        _cleanup_free_ char *state = NULL, *path = NULL;
+
+        return c->bus && sd_bus_path_encode("/org/freedesktop/systemd1/unit", "synd.service", &path) >= 0 &&
+               sd_bus_get_property_string(c->bus, "org.freedesktop.systemd1", path, "org.freedesktop.systemd1.Unit",
+                                          "LoadState", NULL, &state) >= 0 &&
+               streq(state, "masked");
+}
+
 int client_error(Ctl *c, const char *doing, const char *name, const sd_bus_error *e, int r) {
         _cleanup_free_ char *text = NULL;
 
+        if (client_error_no_synd(e) && synd_is_masked(c))
+                return ctl_fail(CTL_NO_SYND, "Cannot %s: synd.service is masked, so that nothing can start it. As root: "
+                                             "systemctl unmask synd.service, then systemctl start synd.service",
+                                doing);
         if (name && client_error_no_such(e) && streq(error_word(e), "NoSuchService"))
                 return services_no_such(c, doing, name);
         int status = client_error_text(doing, name, e, r, &text);

@@ -5,6 +5,7 @@
 
 #include "basic/log.h"
 #include "synd/announce.h"
+#include "synd/log-holder.h"
 
 #include <systemd/sd-id128.h>
 
@@ -276,6 +277,31 @@ static void manager_supervisor_config(Manager *m, SupervisorConfig *ret) {
         };
 }
 
+/* Whoever starts synd by hand, or by a wrong unit, gets to know what is in the way. */
+static int say_log_not_opened(const char *path, int r) {
+        pid_t pid;
+
+        switch (-r) {
+
+        case EBUSY:
+                if (log_holder(path, &pid) >= 0)
+                        return log_error_errno(r, "The event log %s is in use by process %d: another synd is running.",
+                                               path, (int) pid);
+                return log_error_errno(r, "The event log %s is in use: another synd is running.", path);
+
+        case EACCES:
+        case EPERM:
+                return log_error_errno(r, "Cannot open the event log %s: %m. synd is started by systemd, which runs it as "
+                                       "its own user: systemctl start synd.service", path);
+
+        case EPROTONOSUPPORT:
+                return log_error_errno(r, "The event log %s was written by a newer version of synd.", path);
+
+        default:
+                return log_error_errno(r, "Cannot open the event log %s: %m", path);
+        }
+}
+
 static int manager_open_log(Manager *m) {
         static const EventLogHandler handler = { .durable = on_log_durable, .state = on_log_state };
         _cleanup_free_ char *path = NULL, *damaged = NULL;
@@ -292,7 +318,7 @@ static int manager_open_log(Manager *m) {
         config.path = path;
         r = eventlog_open(&config, &m->seq, &m->log, &damaged);
         if (r < 0)
-                return log_error_errno(r, "Cannot open the event log %s: %m", path);
+                return say_log_not_opened(path, r);
         if (damaged)
                 log_error("The event log was damaged; it is kept as %s and a new one was begun.", damaged);
         return eventlog_attach(m->log, m->event, &handler, m);
