@@ -164,30 +164,46 @@ const char *victim_root(Supervisor *s, Service *svc) {
         return NULL;
 }
 
-static bool is_conflict(const Supervisor *s, const char *unit, const JobRecord *own) {
+const char *find_rival(const Supervisor *s, const Service *svc,
+                       bool (*holds)(const Supervisor *s, const char *rival, const Service *svc)) {
+        Service *other;
+
+        STRV_FOREACH (c, svc->relations.conflicts)
+                if (holds(s, *c, svc))
+                        return *c;
+        HASHMAP_FOREACH (other, s->services)
+                if (other != svc && strv_contains(other->relations.conflicts, svc->config->unit) &&
+                    holds(s, other->config->unit, svc))
+                        return other->config->unit;
+        return NULL;
+}
+
+static bool is_conflict(const Supervisor *s, const char *unit, const Service *svc) {
         const Service *other = find_service(s, unit);
 
-        if (!job_goes_along(s, unit, own))
+        if (!job_goes_along(s, unit, job_record(s, svc->config->unit)))
                 return false;
         /* Being stopped itself, it did not push anybody away. */
         return !other || !other->seen || !IN_SET(unit_class(&other->unit), CLASS_DOWN, CLASS_STOPPING);
 }
 
-static Intent transaction_of(const Supervisor *s, const char **ret_by) {
-        size_t pending = 0;
+/* PID 1 numbers the jobs of a transaction from the one that was asked for: the first target among them is what was isolated. */
+static Intent transaction_of(const Supervisor *s, const JobRecord *own, const char **ret_by) {
+        uint32_t first = UINT32_MAX;
+        size_t along = 0;
         const char *unit;
         JobRecord *j;
 
         for (HashIter i = {}; hashmap_next(s->jobs, &i, &unit, (void **) &j);) {
-                if (!j->pending)
+                if (!j->pending && !(own && near(j->created, own->created)))
                         continue;
-                pending++;
-                if (endswith(unit, ".target")) {
+                along++;
+                if (endswith(unit, ".target") && j->id < first) {
+                        first = j->id;
                         *ret_by = unit;
-                        return INTENT_TRANSACTION;
                 }
         }
-        return pending >= TRANSACTION_JOBS ? INTENT_TRANSACTION : INTENT_OPERATOR;
+        return *ret_by || along >= TRANSACTION_JOBS ? INTENT_TRANSACTION : INTENT_OPERATOR;
 }
 
 Intent stop_intent_of(Supervisor *s, Service *svc, const char **ret_by) {
@@ -208,18 +224,16 @@ Intent stop_intent_of(Supervisor *s, Service *svc, const char **ret_by) {
                 return INTENT_SHUTDOWN;
         if (svc->unit.n_restarts > p->n_restarts)
                 return INTENT_SYSTEMD_RESTART;
-        STRV_FOREACH (c, r->conflicts)
-                if (is_conflict(s, *c, own)) {
-                        *ret_by = *c;
-                        return INTENT_CONFLICT;
-                }
+        *ret_by = find_rival(s, svc, is_conflict);
+        if (*ret_by)
+                return INTENT_CONFLICT;
         for (size_t i = 0; i < ELEMENTSOF(lists); i++)
                 STRV_FOREACH (u, lists[i])
                         if (job_goes_along(s, *u, own)) {
                                 *ret_by = *u;
                                 return INTENT_DEPENDENCY;
                         }
-        return transaction_of(s, ret_by);
+        return transaction_of(s, own, ret_by);
 }
 
 static const char *pulled_in_by(const Supervisor *s, const Service *svc, const JobRecord *own) {
@@ -258,7 +272,7 @@ Intent start_intent_of(Supervisor *s, Service *svc, const UnitSnapshot *old, boo
                 *ret_cause = p->end_seq;
                 return INTENT_SYSTEMD_RESTART;
         }
-        if (s->host == HOST_STARTING)
+        if (s->host == HOST_STARTING || (s->journal_starting && s->host != HOST_RUNNING))
                 return INTENT_BOOT;
         if (initial && p->job == 0)
                 return INTENT_NONE;

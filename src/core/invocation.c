@@ -203,7 +203,27 @@ uint64_t invocation_stopped(Supervisor *s, Service *svc, Intent intent, const ch
 
 /* ---- the journal ---- */
 
-static Intent fact_intent(const Service *svc, const JournalFact *f, uint64_t *ret_cause) {
+/* The journal is read in order: where its boots begin and end tells what started and stopped the services. */
+static void journal_epoch(Supervisor *s, const JournalFact *f) {
+        if (!id128_equal(f->boot, s->journal_boot)) {
+                /* Without a history this may be the middle of a boot. */
+                s->journal_starting = !id128_is_null(s->journal_boot) ||
+                                      (s->from_other_boot && id128_equal(f->boot, s->config.boot_id));
+                s->journal_stopping = false;
+                s->journal_boot = f->boot;
+        }
+        /* The first to be stopped, as all it wants is ordered before it, and the last to be reached. */
+        if (!f->unit || !IN_SET(f->type, FACT_STARTED, FACT_STOPPED) || !streq(f->unit, "multi-user.target"))
+                return;
+        s->journal_starting = false;
+        s->journal_stopping = f->type == FACT_STOPPED;
+}
+
+static Intent fact_stop_intent(const Supervisor *s, const JournalFact *f) {
+        return s->journal_stopping && !id128_equal(f->boot, s->config.boot_id) ? INTENT_SHUTDOWN : INTENT_OPERATOR;
+}
+
+static Intent fact_intent(const Supervisor *s, const Service *svc, const JournalFact *f, uint64_t *ret_cause) {
         const ServicePriv *p = priv(svc);
         const ActionFull *a = action_on(svc);
 
@@ -216,6 +236,8 @@ static Intent fact_intent(const Service *svc, const JournalFact *f, uint64_t *re
                 *ret_cause = p->end_seq;
                 return INTENT_SYSTEMD_RESTART;
         }
+        if (s->journal_starting && (s->host != HOST_RUNNING || !svc->seen))
+                return INTENT_BOOT;
         return INTENT_OPERATOR;
 }
 
@@ -238,7 +260,7 @@ static Invocation *fact_starting(Supervisor *s, Service *svc, const JournalFact 
         Event *e;
 
         told_end(s, svc);
-        intent = fact_intent(svc, f, &cause);
+        intent = fact_intent(s, svc, f, &cause);
         inv = invocation_add(s, svc, f->invocation);
         if (!inv)
                 return NULL;
@@ -272,7 +294,7 @@ static void fact_ended(Supervisor *s, Service *svc, const JournalFact *f, Invoca
                 return;
         e = emit_fact(s, svc, failed ? EVENT_SERVICE_FAILED : EVENT_SERVICE_STOPPED, beginning_of(inv),
                       failed ? PRIORITY_HIGH : PRIORITY_NORMAL, f);
-        event_string(s, e, "intent", intent_to_string(inv->stopping ? INTENT_OPERATOR : INTENT_NONE));
+        event_string(s, e, "intent", intent_to_string(inv->stopping ? fact_stop_intent(s, f) : INTENT_NONE));
         event_end(s, e, unit_result_to_string(f->type == FACT_FAILED ? f->result : RESULT_SUCCESS), inv->exec_code,
                   inv->exec_status);
         if (!failed)
@@ -377,6 +399,7 @@ int supervisor_journal(Supervisor *s, Instant now, const JournalFact *f) {
         assert(s);
         assert(f);
         supervisor_enter(s, now);
+        journal_epoch(s, f);
         svc = f->unit ? find_service(s, f->unit) : NULL;
         if (svc) {
                 note(s, svc);

@@ -263,20 +263,17 @@ static void schedule(Supervisor *s, Service *svc) {
 
 /* A unit that must not run together with this one and that was started, as far as can be known, since this one failed:
  * whoever started it does not want this one. */
-static const char *rival_of(const Supervisor *s, const Service *svc) {
-        if (priv(svc)->displaced_by)
-                return priv(svc)->displaced_by;
-        STRV_FOREACH (c, svc->relations.conflicts) {
-                const Service *other = find_service(s, *c);
-                const JobRecord *j = job_record(s, *c);
+static bool was_started(const Supervisor *s, const char *rival, const Service *svc) {
+        const Service *other = find_service(s, rival);
+        const JobRecord *j = job_record(s, rival);
 
-                if (other && other->seen) {
-                        if (IN_SET(unit_class(&other->unit), CLASS_UP, CLASS_STARTING, CLASS_AUTO_RESTART))
-                                return *c;
-                } else if (j && (j->pending || j->created >= priv(svc)->down_since.boottime))
-                        return *c;
-        }
-        return NULL;
+        if (other && other->seen)
+                return IN_SET(unit_class(&other->unit), CLASS_UP, CLASS_STARTING, CLASS_AUTO_RESTART);
+        return j && (j->pending || j->created >= priv(svc)->down_since.boottime);
+}
+
+static const char *rival_of(const Supervisor *s, const Service *svc) {
+        return priv(svc)->displaced_by ?: find_rival(s, svc, was_started);
 }
 
 /* True if something else than time or a token has to come first; the phase says what. */

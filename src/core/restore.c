@@ -352,6 +352,10 @@ int supervisor_restore(Supervisor *s, Instant now, const char *key, const char *
         if (r < 0 || json_type(o) != JSON_OBJECT)
                 return -EBADMSG;
         supervisor_enter(s, now);
+        if (same_boot(s, o))
+                s->journal_boot = s->config.boot_id;
+        else
+                s->from_other_boot = true;
         unit = startswith(key, "service/");
         if (streq(key, "host")) {
                 take_tokens(s, o, &s->host_budget);

@@ -191,6 +191,9 @@ struct Supervisor {
 
         usec_t next;
         bool next_valid;
+        bool from_other_boot; /* what was restored is of another boot */
+        Id128 journal_boot; /* of the last fact */
+        bool journal_starting, journal_stopping; /* that boot was not up yet; it was going down */
         usec_t clock_offset; /* realtime - boottime, modulo 2^64 */
         bool clock_known;
         usec_t graph_at;
@@ -256,6 +259,10 @@ JobRecord *job_record(const Supervisor *s, const char *unit);
 void job_record_new(Supervisor *s, const char *unit, uint32_t id);
 void job_record_removed(Supervisor *s, const char *unit, uint32_t id);
 bool job_was_removed(const Supervisor *s, uint32_t id);
+/* A unit that svc must not run together with and about which holds, other than svc; NULL = none. PID 1 knows of ConflictedBy=
+ * only while the other one is loaded, so what the others say counts as well. */
+const char *find_rival(const Supervisor *s, const Service *svc,
+                       bool (*holds)(const Supervisor *s, const char *rival, const Service *svc));
 void jobs_forget_all(Supervisor *s);
 void *job_record_free(void *p);
 /* A foreign job on the service: who may be behind it? Called when it appears. */

@@ -166,11 +166,44 @@ static void test_conflict_and_transaction_and_dependency(void **state) {
         rig_done(&r);
 
         setup(&r);
-        (void) rig_job_new(&r, "rescue.target");
+        uint32_t rescue = rig_job_new(&r, "rescue.target");
+        (void) rig_job_new(&r, "remote-fs.target");
+        rig_job_removed(&r, "rescue.target", rescue, JOB_DONE);
         rig_stop_by_operator(&r, A);
         assert_int_equal(rig_get(&r, A)->stop_intent, INTENT_TRANSACTION);
+        assert_string_equal(rig_get(&r, A)->stop_by, "rescue.target");
         rig_pass(&r, USEC_PER_DAY);
         assert_int_equal(rig_pending_jobs(&r), 0);
+        rig_done(&r);
+}
+
+/* The unit's own ConflictedBy= is empty while the other one is not loaded. */
+static void test_conflict_that_only_the_rival_tells(void **state) {
+        char *conflicts[] = { (char *) A, NULL };
+        UnitRelations rel = { .conflicts = conflicts };
+        Rig r;
+
+        setup(&r);
+        rig_service(&r, B);
+        rig_relations(&r, B, &rel);
+        uint32_t rival = rig_job_new(&r, B);
+        rig_stop_by_operator(&r, A);
+        assert_int_equal(rig_get(&r, A)->stop_intent, INTENT_CONFLICT);
+        assert_string_equal(rig_get(&r, A)->stop_by, B);
+        rig_job_removed(&r, B, rival, JOB_DONE);
+        rig_done(&r);
+
+        /* It was started while the failed one waits. */
+        rig_init(&r);
+        rig_service(&r, A, "RecoveryBackoff=10s");
+        rig_service(&r, B);
+        rig_relations(&r, B, &rel);
+        rig_active(&r, A, true);
+        rig_killed(&r, A);
+        rig_start_by_operator(&r, B);
+        rig_pass(&r, USEC_PER_DAY);
+        assert_int_equal(rig_pending_jobs(&r), 0);
+        assert_int_equal(rig_get(&r, A)->phase, RECOVERY_WAIT_PERSON);
         rig_done(&r);
 }
 
@@ -276,6 +309,7 @@ int main(void) {
                 cmocka_unit_test(test_reset_failed_cancels),
                 cmocka_unit_test(test_clean_exit_is_left_alone),
                 cmocka_unit_test(test_conflict_and_transaction_and_dependency),
+                cmocka_unit_test(test_conflict_that_only_the_rival_tells),
                 cmocka_unit_test(test_replaced_job),
                 cmocka_unit_test(test_stop_during_our_start),
                 cmocka_unit_test(test_foreign_job_holds_our_start),

@@ -277,6 +277,63 @@ static void test_many_invocations_are_bounded(void **state) {
         rig_done(&r);
 }
 
+static void fact_of_boot(Rig *r, Id128 boot, const char *unit, JournalFactType type, Id128 invocation) {
+        JournalFact f = { .type = type,
+                          .unit = unit,
+                          .invocation = invocation,
+                          .boot = boot,
+                          .time = { .realtime = r->now.realtime } };
+
+        if (id128_equal(boot, r->config.boot_id))
+                f.time = r->now;
+        assert_return_code(supervisor_journal(r->s, r->now, &f), 0);
+        rig_drain(r);
+}
+
+/* synd ends early in a shutdown and begins late in a boot. */
+static void test_shutdown_and_boot_are_told_by_the_journal(void **state) {
+        Id128 before;
+        Rig r;
+
+        setup(&r);
+        before = r.config.boot_id;
+        rig_reboot(&r);
+        rig_service(&r, A);
+        fact_of_boot(&r, before, "multi-user.target", FACT_STOPPED, rig_id(1));
+        fact_of_boot(&r, before, A, FACT_STOPPING, rig_id(10));
+        fact_of_boot(&r, before, A, FACT_FAILED, rig_id(10));
+        assert_string_equal(rig_text(rig_last(&r, A, EVENT_SERVICE_STOPPED), "intent"), "shutdown");
+        fact_of_boot(&r, r.config.boot_id, A, FACT_STARTED, rig_id(20));
+        assert_string_equal(rig_text(rig_last(&r, A, EVENT_SERVICE_STARTING), "intent"), "boot");
+        assert_int_equal(rig_count(&r, A, EVENT_SERVICE_FAILED), 0);
+        fact_of_boot(&r, r.config.boot_id, "multi-user.target", FACT_STARTED, rig_id(2));
+        fact_of_boot(&r, r.config.boot_id, A, FACT_STOPPING, rig_id(20));
+        fact_of_boot(&r, r.config.boot_id, A, FACT_STOPPED, rig_id(20));
+        fact_of_boot(&r, r.config.boot_id, A, FACT_STARTED, rig_id(21));
+        assert_string_equal(rig_text(rig_last(&r, A, EVENT_SERVICE_STARTING), "intent"), "operator");
+        rig_done(&r);
+
+        /* After a power cut nothing tells of the end of the boot. */
+        setup(&r);
+        rig_reboot(&r);
+        rig_service(&r, A);
+        fact_of_boot(&r, r.config.boot_id, A, FACT_STARTED, rig_id(20));
+        assert_string_equal(rig_text(rig_last(&r, A, EVENT_SERVICE_STARTING), "intent"), "boot");
+        rig_done(&r);
+
+        /* A restart of synd is neither; nor is its first start ever. */
+        setup(&r);
+        rig_restart_synd(&r);
+        rig_service(&r, A);
+        fact_of_boot(&r, r.config.boot_id, "multi-user.target", FACT_STOPPED, rig_id(1));
+        fact_of_boot(&r, r.config.boot_id, A, FACT_STOPPING, rig_id(10));
+        fact_of_boot(&r, r.config.boot_id, A, FACT_STOPPED, rig_id(10));
+        assert_string_equal(rig_text(rig_last(&r, A, EVENT_SERVICE_STOPPED), "intent"), "operator");
+        fact_of_boot(&r, r.config.boot_id, A, FACT_STARTED, rig_id(11));
+        assert_string_equal(rig_text(rig_last(&r, A, EVENT_SERVICE_STARTING), "intent"), "operator");
+        rig_done(&r);
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_skipped_invocation_is_filled_in_order),
@@ -289,6 +346,7 @@ int main(void) {
                 cmocka_unit_test(test_stopped_while_synd_was_away),
                 cmocka_unit_test(test_invocations_while_synd_was_away),
                 cmocka_unit_test(test_many_invocations_are_bounded),
+                cmocka_unit_test(test_shutdown_and_boot_are_told_by_the_journal),
         };
 
         return cmocka_run_group_tests_name("core journal", tests, NULL, NULL);
