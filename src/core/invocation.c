@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Every invocation of a service exactly once and in order, from signals and from the journal, whichever tells first. */
+#include "core/budget.h"
 #include "core/supervisor-internal.h"
 
 Invocation *invocation_find(const Service *svc, Id128 id) {
@@ -62,6 +63,21 @@ static bool skip_suspected(const Service *svc, const Invocation *previous, bool 
 
 static void told_end(Supervisor *s, Service *svc);
 
+/* We owed a restart when synd ended, and the unit was started meanwhile. Between an act and the commit of its state lie some
+ * milliseconds: the start may be ours, so it is counted. If it was somebody else's, one token too many is the safe side. */
+static void account_for_lost_act(Supervisor *s, Service *svc, bool was_seen, Intent intent) {
+        ServicePriv *p = priv(svc);
+
+        if (was_seen || !p->restored || !p->owed || !id128_is_null(p->lost_action) ||
+            intent == INTENT_SYSTEMD_RESTART)
+                return;
+        /* -EDQUOT: all tokens are taken, then the act was not ours. */
+        (void) budget_take(&svc->budget, &svc->config->recovery.budget, s->now);
+        (void) budget_take(&s->host_budget, &s->config.host_budget, s->now);
+        s->host_dirty = true;
+        touch_state(s, svc);
+}
+
 void invocation_track(Supervisor *s, Service *svc, const UnitSnapshot *old, bool was_seen, bool initial) {
         ServicePriv *p = priv(svc);
         Id128 id = svc->unit.invocation;
@@ -91,6 +107,7 @@ void invocation_track(Supervisor *s, Service *svc, const UnitSnapshot *old, bool
                 inv = invocation_add(s, svc, id);
                 if (!inv)
                         return;
+                account_for_lost_act(s, svc, was_seen, intent);
                 e = emit(s, svc, EVENT_SERVICE_STARTING, cause, PRIORITY_NORMAL,
                          initial ? EMIT_BACKFILLED : EMIT_LIVE);
                 if (e) {
@@ -264,6 +281,7 @@ static Invocation *fact_starting(Supervisor *s, Service *svc, const JournalFact 
         inv = invocation_add(s, svc, f->invocation);
         if (!inv)
                 return NULL;
+        account_for_lost_act(s, svc, svc->seen, intent);
         e = emit_fact(s, svc, EVENT_SERVICE_STARTING, cause, PRIORITY_NORMAL, f);
         inv->seq = event_seq(e);
         event_string(s, e, "intent", intent_to_string(intent));

@@ -87,8 +87,8 @@ static void on_systemd(SystemdClient *c, bool connected, void *userdata) {
                 manager_list_instances(m);
                 manager_ready(m);
         } else {
-                manager_jobs_lost(m);
                 (void) supervisor_host(m->supervisor, instant_now(), HOST_DISCONNECTED);
+                manager_jobs_lost(m);
         }
         manager_drain(m);
         manager_update_state(m);

@@ -243,6 +243,8 @@ static void on_clock_step(int64_t step, void *userdata) {
                 return;
         (void) json_set_int(data, "step_usec", step);
         manager_emit(m, EVENT_SYSTEM_CLOCK, "systemd", NULL, PRIORITY_NORMAL, 0, ID128_NULL, TAKE_PTR(data));
+        /* What is stored in realtime (tokens) is written anew by the new clock. */
+        (void) supervisor_tick(m->supervisor, instant_now());
         manager_drain(m);
 }
 

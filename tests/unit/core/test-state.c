@@ -63,6 +63,28 @@ static void test_budget_survives_kill(void **state) {
         rig_done(&r);
 }
 
+/* synd was killed between an act and the commit of its state: what is known is that a restart was owed and that somebody
+ * started the unit. */
+static void test_lost_act_takes_its_token(void **state) {
+        Rig r;
+
+        rig_init(&r);
+        rig_service(&r, A, "RecoveryBackoff=10s");
+        rig_active(&r, A, true);
+        rig_killed(&r, A);
+        assert_int_equal(rig_pending_jobs(&r), 0);
+        rig_restart_synd(&r);
+        rig_service(&r, A, "RecoveryBackoff=10s");
+        rig_active(&r, A, true);
+        assert_int_equal(rig_get(&r, A)->budget.n_used, 1);
+        assert_int_equal(supervisor_host_budget(r.s)->n_used, 1);
+        /* What is seen being started is attributed by what is seen. */
+        rig_killed(&r, A);
+        rig_start_by_operator(&r, A);
+        assert_int_equal(rig_get(&r, A)->budget.n_used, 1);
+        rig_done(&r);
+}
+
 static void test_budget_survives_reboot_and_clock(void **state) {
         Rig r;
 
@@ -208,6 +230,7 @@ int main(void) {
                 cmocka_unit_test(test_window),
                 cmocka_unit_test(test_tokens_older_than_the_boot),
                 cmocka_unit_test(test_budget_survives_kill),
+                cmocka_unit_test(test_lost_act_takes_its_token),
                 cmocka_unit_test(test_budget_survives_reboot_and_clock),
                 cmocka_unit_test(test_clock_step_before_reboot),
                 cmocka_unit_test(test_backoff_goes_on),
