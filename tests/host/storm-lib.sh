@@ -27,7 +27,7 @@ storm_cleanup() {
                 mkdir -p "$dir"
                 cp "$storm_work/journal" "$storm_work/events" "$storm_work/runs" "$dir"
                 rm -rf "$dir/synos"
-                "$TESTHOST" get "$HOST" /var/lib/synos "$dir/synos" || :
+                "$TESTHOST" get "$HOST" /var/lib/synos "$dir/synos" 2>/dev/null || :
         fi
         rm -rf "$storm_work"
         (exit "$rc")
