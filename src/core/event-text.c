@@ -33,7 +33,7 @@ static const char *intent_words(const Json *d) {
                 [INTENT_TRANSACTION] = "by a larger transaction",
                 [INTENT_TRIGGER] = "by its trigger",
                 [INTENT_SYND] = "by synd",
-                [INTENT_COMMAND] = "by a command through synd",
+                [INTENT_COMMAND] = "by command",
                 [INTENT_SHUTDOWN] = "by the shutdown",
                 [INTENT_BOOT] = "at boot",
         };
@@ -47,7 +47,7 @@ static void text_lifecycle(StrBuf *b, const char *word, const Json *d) {
         (void) tail(b, " ", intent_words(d), "");
         (void) tail(b, " (", json_get_string(d, "by"), ")");
         if (streq(text(d, "origin", "live"), "backfilled"))
-                (void) strbuf_append(b, ", seen in the journal");
+                (void) strbuf_append(b, ", from the journal");
 }
 
 static void text_starting(StrBuf *b, const Json *d) {
@@ -80,8 +80,11 @@ static void text_failed(StrBuf *b, const Json *d) {
 static void text_recovered(StrBuf *b, const Json *d) {
         uint64_t n = json_get_uint(d, "attempts", 0);
 
-        (void) strbuf_appendf(b, "recovered after %" PRIu64 " attempt%s, down for ", n, n == 1 ? "" : "s");
+        /* Whether it stays so is another event's matter (recovery.stable). */
+        (void) strbuf_append(b, "up again after ");
         (void) append_span(b, d, "downtime_usec");
+        if (n > 1)
+                (void) strbuf_appendf(b, " and %" PRIu64 " attempts", n);
 }
 
 static void text_scheduled(StrBuf *b, const Json *d) {
@@ -94,7 +97,7 @@ static void text_scheduled(StrBuf *b, const Json *d) {
                 (void) strbuf_append(b, "in ");
                 (void) append_span(b, d, "delay_usec");
         }
-        (void) strbuf_appendf(b, " (attempt %" PRIu64 ", budget %" PRIu64 "/%" PRIu64 ")", json_get_uint(d, "attempt", 0),
+        (void) strbuf_appendf(b, " (attempt %" PRIu64 ", budget %" PRIu64 "/%" PRIu64 " used)", json_get_uint(d, "attempt", 0),
                               json_get_uint(d, "budget_used", 0), json_get_uint(d, "budget_limit", 0));
 }
 
@@ -125,8 +128,14 @@ static void text_stable(StrBuf *b, const Json *d) {
 }
 
 static void text_maintenance(StrBuf *b, const Json *d) {
+        const char *until = text(d, "until", "");
+
         (void) strbuf_appendf(b, "maintenance %s", json_get_bool(d, "on", false) ? "on" : "off");
-        (void) tail(b, " until ", json_get_string(d, "until"), "");
+        /* RFC 3339 in UTC, to the minute. */
+        if (strlen(until) > 16 && until[10] == 'T')
+                (void) strbuf_appendf(b, " until %.10s %.5s UTC", until, until + 11);
+        else
+                (void) tail(b, " until ", until, "");
         (void) tail(b, " (", json_get_string(d, "by"), ")");
 }
 
@@ -170,13 +179,34 @@ static void text_request(StrBuf *b, const Json *d) {
 }
 
 static void text_graph(StrBuf *b, const Json *d) {
-        (void) strbuf_append(b, streq(text(d, "kind", ""), "cycle") ? "dependency cycle" : "missing dependency");
-        for (size_t i = 0; i < json_length(json_get(d, "units")); i++)
-                (void) strbuf_appendf(b, "%s%s", i ? ", " : ": ", strnull(json_string(json_at(json_get(d, "units"), i))));
+        const Json *units = json_get(d, "units");
+        bool cycle = streq(text(d, "kind", ""), "cycle");
+        const char *between = cycle ? ", " : " needs ";
+
+        (void) strbuf_append(b, cycle ? "dependency cycle" : "missing dependency");
+        for (size_t i = 0; i < json_length(units); i++)
+                (void) strbuf_appendf(b, "%s%s", i == 0 ? ": " : i == 1 ? between : ", ",
+                                      strnull(json_string(json_at(units, i))));
 }
 
 static void text_system_state(StrBuf *b, const Json *d) {
-        (void) strbuf_appendf(b, "host is %s", text(d, "state", "in an unknown state"));
+        static const struct {
+                const char *state, *words;
+        } table[] = {
+                { "starting", "the host is starting" },
+                { "running", "the host is up" },
+                { "reloading", "systemd reads its units again" },
+                { "stopping", "the host is going down" },
+                { "disconnected", "the connection to systemd is lost" },
+        };
+        const char *state = text(d, "state", "unknown");
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++)
+                if (streq(table[i].state, state)) {
+                        (void) strbuf_append(b, table[i].words);
+                        return;
+                }
+        (void) strbuf_appendf(b, "the state of the host is %s", state);
 }
 
 static void text_synd_started(StrBuf *b, const Json *d) {
@@ -190,7 +220,15 @@ static void text_synd_stopped(StrBuf *b, const Json *d) {
 static void text_config(StrBuf *b, const Json *d) {
         uint64_t n = json_get_uint(d, "problems", 0);
 
+        const char *key, *before = " at run time: ";
+        void *state = NULL;
+        Json *v;
+
         (void) strbuf_append(b, "configuration changed");
+        while (json_next(json_get(d, "fields"), &state, &key, &v)) {
+                (void) strbuf_appendf(b, "%s%s", before, key);
+                before = ", ";
+        }
         if (n > 0)
                 (void) strbuf_appendf(b, ", %" PRIu64 " problem%s", n, n == 1 ? "" : "s");
 }

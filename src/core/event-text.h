@@ -4,6 +4,6 @@
 
 #include "basic/json.h"
 
-/* One sentence without a full stop, e.g. "restart in 12s (attempt 2, budget 2/5)"; the unit is not repeated in it. Every type
+/* One sentence without a full stop, e.g. "restart in 12s (attempt 2, budget 2/5 used)"; the unit is not repeated in it. Every type
  * gives a sentence, also one that is newer than we are. data is the event's object. */
 int event_text(const char *type, const Json *data, char **ret);

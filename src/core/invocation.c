@@ -37,8 +37,7 @@ Invocation *invocation_add(Supervisor *s, Service *svc, Id128 id) {
         return &p->invocations[p->n_invocations++];
 }
 
-/* A point in realtime as an instant of this boot, never in the future. */
-static Instant instant_of(const Supervisor *s, usec_t realtime) {
+Instant instant_of(const Supervisor *s, usec_t realtime) {
         if (realtime == 0 || realtime > s->now.realtime)
                 return s->now;
         return (Instant){ .realtime = realtime, .boottime = usec_sub(s->now.boottime, s->now.realtime - realtime) };
@@ -139,15 +138,19 @@ void invocation_track(Supervisor *s, Service *svc, const UnitSnapshot *old, bool
 
 void invocation_started(Supervisor *s, Service *svc) {
         Invocation *inv = invocation_current(svc);
+        bool found = svc->status == SERVICE_UNKNOWN; /* the first sight of it: it was up already */
         uint64_t cause;
         Event *e;
 
         if (!inv || inv->started)
                 return;
         cause = action_on(svc) ? action_on(svc)->requested_seq : inv->seq;
-        e = emit(s, svc, EVENT_SERVICE_STARTED, cause, PRIORITY_NORMAL, EMIT_LIVE);
-        if (e)
+        e = emit(s, svc, EVENT_SERVICE_STARTED, cause, PRIORITY_NORMAL, found ? EMIT_BACKFILLED : EMIT_LIVE);
+        if (e) {
                 e->source = "systemd";
+                if (found)
+                        e->time = instant_of(s, svc->unit.active_enter);
+        }
         inv->started = true;
         inv->started_seq = event_seq(e);
         event_invocation(s, e, inv->id);

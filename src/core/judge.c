@@ -21,6 +21,17 @@ UnitClass unit_class(const UnitSnapshot *u) {
         }
 }
 
+usec_t unit_class_since(const UnitSnapshot *u) {
+        switch (unit_class(u)) {
+        case CLASS_UP:
+                return u->active_enter ?: u->state_change;
+        case CLASS_DOWN:
+                return u->inactive_enter ?: u->state_change;
+        default:
+                return u->state_change;
+        }
+}
+
 static void note_judged(Supervisor *s, Service *svc) {
         ServicePriv *p = priv(svc);
 

@@ -255,7 +255,7 @@ static void schedule(Supervisor *s, Service *svc) {
         }
         p->host_wait_told = false;
         set_phase(s, svc, svc->slow ? RECOVERY_SLOW : RECOVERY_BACKOFF, due,
-                  svc->slow ? "the recovery budget is spent: next slow try" : "restart after back-off");
+                  svc->slow ? "budget spent: slow retry" : "restart after back-off");
         tell_scheduled(s, svc);
         if (due <= now)
                 recovery_fire(s, svc);

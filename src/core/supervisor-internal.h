@@ -223,6 +223,8 @@ typedef enum UnitClass {
         CLASS_AUTO_RESTART
 } UnitClass;
 UnitClass unit_class(const UnitSnapshot *u);
+/* Since when it is in this class, realtime; 0 = systemd does not say. */
+usec_t unit_class_since(const UnitSnapshot *u);
 
 /* effect.c */
 Effect *effect_push(Supervisor *s, EffectType type);
@@ -244,6 +246,8 @@ void hold_flush(Supervisor *s, Service *svc);
 void held_done(Supervisor *s);
 
 /* invocation.c */
+/* A point in realtime as an instant of this boot, never in the future; 0 = now. */
+Instant instant_of(const Supervisor *s, usec_t realtime);
 Invocation *invocation_find(const Service *svc, Id128 id);
 Invocation *invocation_add(Supervisor *s, Service *svc, Id128 id);
 Invocation *invocation_current(const Service *svc);

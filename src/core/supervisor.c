@@ -94,8 +94,9 @@ void set_status(Supervisor *s, Service *svc, ServiceStatus status) {
         s->recheck = true;
         if (svc->status == status)
                 return;
+        /* What was found so, and not seen becoming so, is as old as systemd says. */
+        svc->status_since = svc->status == SERVICE_UNKNOWN ? instant_of(s, unit_class_since(&svc->unit)) : s->now;
         svc->status = status;
-        svc->status_since = s->now;
         touch(s, svc);
 }
 

@@ -53,11 +53,18 @@ int event_line(const Json *event, const Term *term, bool full, usec_t now, StrBu
         strbuf_appendf(&line, "%s  %6" PRIu64 "  ",
                        full ? format_rfc3339(time, stamp) : when_clock(time, now, true, clock),
                        json_get_uint(event, "seq", 0));
+        /* On a narrow terminal the sentence, which says the same, needs the room of the type. */
+        bool narrow = !full && term->columns > 0 && term->columns < 100;
         size_t before = line.length;
-        text_pad(&line, type, 20, false);
+        if (narrow)
+                text_pad(&line, service, 12, false);
+        else
+                text_pad(&line, type, 21, false);
         size_t after = line.length;
-        strbuf_append(&line, "  ");
-        text_pad(&line, service, 16, false);
+        if (!narrow) {
+                strbuf_append(&line, "  ");
+                text_pad(&line, service, 16, false);
+        }
         strbuf_appendf(&line, "  %s", sentence);
         r = strbuf_finish(&line, &plain);
         if (r >= 0)

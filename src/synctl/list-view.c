@@ -6,7 +6,7 @@
 static const TableColumn columns[] = {
         { .header = "", .narrow_gap = true },    { .header = "SERVICE", .shrink_to = 12 },
         { .header = "TYPE", .shrink_to = 8 },    { .header = "STATUS" },
-        { .header = "HEALTH", .right = true },   { .header = "SINCE" },
+        { .header = "HEALTH", .right = true, .expendable = true },   { .header = "SINCE" },
         { .header = "RESTARTS", .right = true }, { .header = "DETAIL", .hide_empty = true, .shrink_to = 12 },
 };
 

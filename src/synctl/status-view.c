@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "synctl/status-view.h"
+#include "core/event.h"
 #include "synctl/ctl.h"
 #include "synctl/event-view.h"
 #include "synctl/text.h"
@@ -101,7 +102,7 @@ static const char *intent_words(const char *intent) {
         static const struct {
                 const char *intent, *words;
         } table[] = {
-                { "none", "by itself" },
+                { "none", "" },
                 { "operator", "by an operator" },
                 { "systemd-restart", "by its Restart=" },
                 { "dependency", "through a dependency" },
@@ -109,7 +110,7 @@ static const char *intent_words(const char *intent) {
                 { "transaction", "by a larger transaction" },
                 { "trigger", "by its trigger" },
                 { "synd", "by synd" },
-                { "command", "by a command through synd" },
+                { "command", "by command" },
                 { "shutdown", "by the shutdown" },
                 { "boot", "at boot" },
         };
@@ -123,6 +124,7 @@ static const char *intent_words(const char *intent) {
 static void page_why(Page *p, const Json *s) {
         _cleanup_strbuf_ StrBuf v = {};
         const char *status = get(s, "status");
+        const Json *systemd = json_get(s, "systemd");
         bool up = streq(status, "running") || streq(status, "starting") || streq(status, "degraded");
         char clock[WHEN_MAX], ago[WHEN_MAX];
         usec_t at = json_get_time(s, "last_error_at");
@@ -133,7 +135,13 @@ static void page_why(Page *p, const Json *s) {
                 strbuf_appendf(&v, " at %s", when_clock(at, p->now, true, clock));
         if (v.length == 0) {
                 const char *words = intent_words(get(s, up ? "start_intent" : "stop_intent"));
-                if (words && !streq(status, "failed"))
+                if (words && !*words)
+                        /* Nobody caused it as far as synd saw. */
+                        strbuf_append(&v, up                                             ? "it was up when synd first saw it"
+                                          : streq(status, "failed")                      ? ""
+                                          : json_get_time(systemd, "inactive_enter") > 0 ? "it ended by itself"
+                                                                                         : "not started since the boot");
+                else if (words && !streq(status, "failed"))
                         strbuf_appendf(&v, "%s %s", up ? "started" : "stopped", words);
                 if (v.length > 0 && !up)
                         add(&v, " (", get(s, "stop_by"), ")");
@@ -170,7 +178,7 @@ static void page_next(Page *p, const Json *s) {
         const Json *r = json_get(s, "recovery");
         _cleanup_strbuf_ StrBuf v = {};
         char clock[WHEN_MAX], ago[WHEN_MAX];
-        usec_t due = json_get_time(r, "due");
+        usec_t due = json_get_time(r, "due"), stable = json_get_time(r, "stable_at");
 
         if (!r)
                 return;
@@ -183,7 +191,9 @@ static void page_next(Page *p, const Json *s) {
                                when_age(due, p->now, ago));
                 if (streq(get(r, "mode"), "slow"))
                         strbuf_append(&v, ", slow retry: the budget is spent");
-        } else if (!isempty(get(r, "detail")))
+        } else if (stable > 0)
+                strbuf_appendf(&v, "up again, stable if it stays so until %s", when_clock(stable, p->now, false, clock));
+        else if (!isempty(get(r, "detail")))
                 add(&v, "", get(r, "detail"), "");
         else if (!streq(get(r, "phase"), "idle"))
                 add(&v, "", get(r, "phase"), "");
@@ -222,8 +232,9 @@ static void page_unit(Page *p, const Json *s) {
                 strbuf_appendf(&v, ", invocation %.8s", get(u, "invocation"));
         page_buf(p, "Unit", &v);
         if (json_get_uint(s, "restarts", 0) > 0 || json_get_uint(s, "errors", 0) > 0) {
-                strbuf_appendf(&v, "%" PRIu64 " by synd, %" PRIu64 " errors", json_get_uint(s, "restarts", 0),
-                               json_get_uint(s, "errors", 0));
+                uint64_t errors = json_get_uint(s, "errors", 0);
+                strbuf_appendf(&v, "%" PRIu64 " by synd; %" PRIu64 " failure%s seen", json_get_uint(s, "restarts", 0),
+                               errors, errors == 1 ? "" : "s");
                 page_buf(p, "Restarts", &v);
         }
 }
@@ -305,18 +316,25 @@ static void page_problems(Page *p, const Json *s) {
 }
 
 static void page_events(Page *p, const Json *events) {
+        bool first = true;
+
         for (size_t i = 0; i < json_length(events); i++) {
                 const Json *e = json_at(events, i);
                 _cleanup_strbuf_ StrBuf v = {};
                 _cleanup_free_ char *sentence = NULL;
                 char clock[WHEN_MAX];
+                /* The start that a recovery ends in is told by the recovery. */
+                if (streq(get(e, "type"), EVENT_SERVICE_STARTING) &&
+                    streq(get(json_at(events, i + 1), "type"), EVENT_SERVICE_RECOVERED))
+                        continue;
                 if (event_sentence(e, &sentence) < 0)
                         continue;
                 Style style = event_style(e);
                 strbuf_appendf(&v, "%s %s%s%s", when_clock(json_get_time(e, "time"), p->now, true, clock),
                                style == STYLE_NONE ? "" : term_style(p->term, style), sentence,
                                style == STYLE_NONE ? "" : term_style(p->term, STYLE_NONE));
-                page_buf(p, i == 0 ? "Lately" : "", &v);
+                page_buf(p, first ? "Lately" : "", &v);
+                first = false;
         }
 }
 

@@ -93,6 +93,11 @@ static void table_fit(const Table *t, const Term *term, bool legend, bool full, 
                 else
                         total += widths[c] + (c + 1 == t->n_columns ? 0 : k->narrow_gap ? 1 : 2);
         }
+        for (size_t c = 0; c + 1 < t->n_columns && !full && term->columns > 0 && total > term->columns; c++)
+                if (t->columns[c].expendable && widths[c] != SIZE_MAX) {
+                        total -= widths[c] + 2;
+                        widths[c] = SIZE_MAX;
+                }
         while (!full && term->columns > 0 && total > term->columns) {
                 size_t widest = SIZE_MAX;
                 for (size_t c = 0; c < t->n_columns; c++) {

@@ -10,6 +10,7 @@ typedef struct TableColumn {
         const char *header;
         bool right; /* numbers */
         bool narrow_gap; /* one space to the next column instead of two */
+        bool expendable; /* left out where the table would have to be shortened */
         bool hide_empty; /* left out when no row has something in it */
         unsigned shrink_to; /* may be shortened down to so many columns; 0 = never */
 } TableColumn;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* adopt and release: the administrator's word that synd may act on a unit, written like "systemctl edit" writes. */
-#include "core/unit.h"
+#include "core/service.h"
 #include "synctl/dropin.h"
 #include "synctl/list-view.h"
 #include "synctl/services.h"
 #include "synctl/systemd.h"
+#include "synctl/text.h"
 #include "synctl/unit-name.h"
 
 #include <stdio.h>
@@ -47,6 +48,8 @@ static int unit_of_service(Ctl *c, const char *name, char **ret) {
 
 /* May such a unit be adopted at all? 0 or an exit status after saying why not. */
 static int check_name(const char *unit) {
+        if (strchr(unit, '/'))
+                return ctl_fail(CTL_USAGE, "Give the name of the unit, not a path: %s", strrchr(unit, '/') + 1);
         if (!unit_name_is_valid(unit))
                 return ctl_fail(CTL_USAGE, "'%s' is no name of a unit.", unit);
         if (!endswith(unit, ".service"))
@@ -84,9 +87,12 @@ static int find_target(Ctl *c, const char *word, bool releasing, Target *ret) {
         _cleanup_(target_done) Target t = {};
         _cleanup_free_ char *unit = NULL, *other = NULL;
 
+        int r = strchr(word, '/') ? check_name(word) : 0;
+        if (r != 0)
+                return r;
         if (unit_name_complete(word, &unit) < 0)
                 return ctl_oom();
-        int r = check_name(unit);
+        r = check_name(unit);
         if (r != 0)
                 return r;
         r = systemd_unit_facts(c, unit, &e, &f);
@@ -113,6 +119,36 @@ static int find_target(Ctl *c, const char *word, bool releasing, Target *ret) {
         *ret = t;
         t = (Target){};
         return 0;
+}
+
+/* The lines of --set are read as synd will read them, before a file is touched. */
+static int check_sets(Ctl *c, const char *unit) {
+        static const RecoverySettings none = {};
+        _cleanup_(service_config_freep) ServiceConfig *trial = NULL;
+
+        int r = service_config_new(unit, &none, &trial);
+        for (size_t i = 0; r >= 0 && i < strv_length(c->o.sets); i++) {
+                const char *equals = strchr(c->o.sets[i], '=');
+                _cleanup_free_ char *key = equals ? strndup(c->o.sets[i], (size_t) (equals - c->o.sets[i])) : NULL;
+
+                if (!equals)
+                        continue; /* dropin_text() says it better */
+                if (!key)
+                        return ctl_oom();
+                r = service_config_apply(trial, key, equals + 1, "--set", 0);
+        }
+        if (r < 0)
+                return ctl_oom();
+        if (trial->n_problems == 0)
+                return 0;
+        _cleanup_free_ char *reason = NULL;
+        if (text_clean(trial->problems[0].reason, &reason) < 0)
+                return ctl_oom();
+        char *ignoring = strstr(reason, ", ignoring");
+        if (ignoring)
+                *ignoring = 0;
+        return ctl_fail(CTL_USAGE, "Cannot adopt %s: %s. Nothing was written; the fields are in synos.unit(5).", unit,
+                        reason);
 }
 
 static int need_root(const char *verb) {
@@ -329,6 +365,8 @@ static int run(Ctl *c, bool releasing) {
         /* All names are looked at before the first file is changed. */
         for (size_t i = 0; i < c->n_args && status == 0; i++)
                 status = find_target(c, c->args[i], releasing, targets + i);
+        for (size_t i = 0; i < c->n_args && status == 0 && !releasing; i++)
+                status = check_sets(c, targets[i].unit);
         if (status == 0)
                 status = change_all(c, targets, releasing);
         if (c->o.json) {

@@ -46,17 +46,40 @@ static int find_origin(const Json *files, const char *name, char **ret) {
         return 0;
 }
 
-static int add_value(Table *t, const Json *files, const char *key, const Json *v) {
+/* A value as one would write it in the file: lists with blanks between, sizes with their suffix. */
+static int setting_text(const Json *settings, const char *key, const Json *v, char **ret) {
+        static const char suffixes[] = " KMGT";
+        _cleanup_strbuf_ StrBuf b = {};
+        uint64_t n;
+        size_t k = 0;
+
+        if (json_string(v))
+                return strbuf_append(&b, json_string(v)) < 0 ? -ENOMEM : strbuf_finish(&b, ret);
+        if (json_type(v) == JSON_ARRAY) {
+                for (size_t i = 0; i < json_length(v); i++)
+                        strbuf_appendf(&b, "%s%s", i ? " " : "", json_string(json_at(v, i)) ?: "?");
+                return strbuf_finish(&b, ret);
+        }
+        if (json_type(v) != JSON_INTEGER || !endswith(key, "Size"))
+                return json_format(v, ret);
+        for (n = json_get_uint(settings, key, 0); n > 0 && n % 1024 == 0 && k + 2 < sizeof(suffixes); n /= 1024)
+                k++;
+        return k > 0 ? str_printf(ret, "%" PRIu64 "%c", n, suffixes[k]) : str_printf(ret, "%" PRIu64, n);
+}
+
+static int add_value(Table *t, const Json *files, const Json *settings, const char *key, const Json *v) {
         _cleanup_free_ char *text = NULL, *origin = NULL;
 
-        int r = json_string(v) ? 0 : json_format(v, &text);
+        int r = setting_text(settings, key, v, &text);
         if (r >= 0)
                 r = find_origin(files, key, &origin);
         if (r >= 0)
                 r = table_add(t, STYLE_NONE, key);
         if (r >= 0)
-                r = table_add(t, STYLE_NONE, json_string(v) ?: text);
-        return r < 0 ? r : table_add(t, origin ? STYLE_NONE : STYLE_DIM, origin ?: "(default, or environment)");
+                r = table_add(t, STYLE_NONE, text);
+        return r < 0 ? r : table_add(t, origin ? STYLE_NONE : STYLE_DIM, origin                        ? origin
+                                                                         : streq(key, "Synd.LogLevel") ? "(default, or SYNOS_LOG_LEVEL)"
+                                                                                                       : "(default)");
 }
 
 static int format(const Ctl *c, const Json *conf, StrBuf *b) {
@@ -73,7 +96,7 @@ static int format(const Ctl *c, const Json *conf, StrBuf *b) {
                 strbuf_appendf(b, "%s# %s%s\n", term_style(&c->term, STYLE_DIM), json_string(json_at(files, i)) ?: "?",
                                term_style(&c->term, STYLE_NONE));
         while (json_next(json_get(conf, "settings"), &state, &key, &v)) {
-                r = add_value(t, files, key, v);
+                r = add_value(t, files, json_get(conf, "settings"), key, v);
                 if (r < 0)
                         return r;
         }

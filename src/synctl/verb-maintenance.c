@@ -41,7 +41,7 @@ int verb_maintenance(Ctl *c) {
         for (size_t i = 1; i < c->n_args; i++) {
                 _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
                 _cleanup_free_ char *path = NULL;
-                const char *doing = on ? "put into maintenance:" : "take out of maintenance:";
+                const char *doing = on ? "begin the maintenance of" : "end the maintenance of";
                 status = client_resolve(c, doing, c->args[i], &path);
                 if (status != 0)
                         break;
@@ -54,6 +54,8 @@ int verb_maintenance(Ctl *c) {
                         status = ctl_oom();
                         break;
                 }
+                if (!on && !c->o.json)
+                        ctl_note(c, "%s is no longer in maintenance.", c->args[i]);
                 if (on && !c->o.json) {
                         char text[WHEN_MAX];
                         ctl_note(c, "%s is in maintenance%s%s: synd watches it and does nothing.", c->args[i],

@@ -4,6 +4,34 @@
 #include "synctl/list-view.h"
 #include "synctl/unit-name.h"
 
+/* A service that is known but was never registered is not unknown. */
+static int failed(Ctl *c, const char *doing, const char *unit, bool unregister, const sd_bus_error *error, int r) {
+        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+        _cleanup_free_ char *path = NULL;
+
+        if (unregister && client_error_no_such(error) && client_find(c, unit, &e, &path) >= 0)
+                return ctl_fail(CTL_NO_SUCH,
+                                "Cannot unregister %s: nothing was registered for it at run time. Where its section "
+                                "comes from: synctl cat %s",
+                                unit, unit);
+        return client_error(c, doing, unit, error, r);
+}
+
+/* What a registration alone does not bring is said at once. */
+static void tell(Ctl *c, const char *unit) {
+        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+        _cleanup_json_ Json *s = NULL;
+
+        if (c->o.json || client_json(c, "Describe", &e, &s, "s", unit) < 0)
+                return;
+        if (json_get_bool(s, "protected", false))
+                ctl_note(c, "synd observes %s. It is protected: synd never acts on it.", unit);
+        else if (!json_get_bool(s, "granted", false))
+                ctl_note(c, "synd observes %s and never acts on it. To let it act, as root: synctl adopt %s", unit, unit);
+        else
+                ctl_note(c, "Registered for %s. What is in force now: synctl cat %s", unit, unit);
+}
+
 static int call(Ctl *c, const char *member, const char *doing, const char *unit, const char *json) {
         _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
         sd_bus_message *reply = NULL;
@@ -16,7 +44,9 @@ static int call(Ctl *c, const char *member, const char *doing, const char *unit,
         exec_agent_open();
         r = client_object(c, SYND_PATH, SYND_MANAGER, member, true, &e, &reply, json ? "ss" : "s", unit, json);
         exec_agent_close();
-        int status = r < 0 ? client_error(c, doing, unit, &e, r) : CTL_OK;
+        int status = r < 0 ? failed(c, doing, unit, !json, &e, r) : CTL_OK;
+        if (r >= 0 && json)
+                tell(c, unit);
         if (r >= 0 && c->o.json) {
                 if ((json && sd_bus_message_read(reply, "o", &object) < 0) || json_new_object(&o) < 0 ||
                     json_set_string(o, "unit", unit) < 0 || json_set_string(o, "object", object) < 0)

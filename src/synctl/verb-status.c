@@ -97,7 +97,7 @@ int verb_status(Ctl *c) {
         if (c->o.quiet)
                 return status;
         if (l.n == 0)
-                strbuf_append(&b, "No services.\n");
+                strbuf_append(&b, "No services. To have one supervised, as root: synctl adopt UNIT\n");
         r = ctl_print_buf(c, &b);
         return r != 0 ? r : c->n_args == 0 ? CTL_OK : status;
 }

@@ -82,10 +82,11 @@ static void leaf_unit(Leaves *l, const Json *d) {
         if (isempty(get(d, "result")))
                 return;
         strbuf_appendf(&b, "unit: Result=%s", get(d, "result"));
+        /* The words that only say again what Result= says are left out. */
         if (word)
-                strbuf_appendf(&b, ", ExecMainCode=%s, ExecMainStatus=%" PRId64 "%s%s%s", word, status,
-                               signal ? " (SIG" : "", signal ?: "", signal ? ")" : "");
-        if (!isempty(get(d, "sub_state")))
+                strbuf_appendf(&b, ", ExecMainStatus=%" PRId64 "%s%s%s", status, signal ? " (SIG" : "", signal ?: "",
+                               signal ? ")" : "");
+        if (!isempty(get(d, "sub_state")) && !streq(get(d, "sub_state"), "failed"))
                 strbuf_appendf(&b, ", SubState=%s", get(d, "sub_state"));
         if (!isempty(get(d, "invocation")))
                 strbuf_appendf(&b, ", invocation %.8s", get(d, "invocation"));
@@ -137,12 +138,13 @@ static void collect(Leaves *l, const Json *event) {
                 leaf_intent(l, d);
         } else if (startswith(type, "action.")) {
                 leaf_job(l, d);
-                leaf_plain(l, d, "action", "action ");
+                if (streq(type, EVENT_ACTION_REQUESTED))
+                        leaf_plain(l, d, "action", "action ");
         } else if (streq(type, EVENT_USER_REQUEST))
                 leaf_plain(l, d, "via", "via ");
 }
 
-/* "[14:03:12.231, seq 88121, 27ms after its cause]" */
+/* "[14:03:12.231, seq 88121, +27ms]": so long after the line below it */
 static void add_when(const Why *w, StrBuf *b, const Json *event, const Json *cause) {
         char clock[WHEN_MAX], span[WHEN_MAX];
         usec_t at = json_get_time(event, "time"), before = cause ? json_get_time(cause, "time") : 0;
@@ -150,10 +152,18 @@ static void add_when(const Why *w, StrBuf *b, const Json *event, const Json *cau
         strbuf_appendf(b, " %s[%s, seq %" PRIu64, term_style(w->term, STYLE_DIM), when_clock(at, w->now, true, clock),
                        json_get_uint(event, "seq", 0));
         if (before > 0 && at >= before + USEC_PER_MSEC)
-                strbuf_appendf(b, ", %s after its cause", when_span(at - before, span));
+                strbuf_appendf(b, ", +%s", when_span(at - before, span));
         if (!cause && streq(get(json_get(event, "data"), "origin"), "live"))
                 strbuf_append(b, ", seen live");
         strbuf_appendf(b, "]%s", term_style(w->term, STYLE_NONE));
+}
+
+static int requested_sentence(const Json *event, char **ret) {
+        _cleanup_free_ char *raw = NULL;
+        const Json *d = json_get(event, "data");
+
+        int r = str_printf(&raw, "%s by %s", get(d, "verb"), get(d, "by"));
+        return r < 0 ? r : text_clean(raw, ret);
 }
 
 static void put_event(Why *w, const Json *event, size_t depth, const Json *cause) {
@@ -162,7 +172,11 @@ static void put_event(Why *w, const Json *event, size_t depth, const Json *cause
         Leaves l = {};
         Style style = event_style(event);
 
-        if (event_sentence(event, &sentence) < 0 ||
+        int r = cause && streq(get(event, "type"), EVENT_ACTION_REQUESTED) && streq(get(event, "source"), "synd")
+                                /* its reason is the line below */
+                                ? requested_sentence(event, &sentence)
+                                : event_sentence(event, &sentence);
+        if (r < 0 ||
             text_clean(json_get_string(event, "service") ?: get(event, "unit"), &name) < 0)
                 return;
         if (!streq_ptr(w->name, name) && *name)

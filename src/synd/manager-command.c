@@ -94,7 +94,9 @@ static int check_fields(Manager *m, const char *unit, Json *fields, char **ret_r
         while (json_next(fields, &state, &key, &value)) {
                 if (!service_config_key_is_runtime(key))
                         return refuse(ret_refusal, -EPERM,
-                                      "%s cannot be set at run time: only the administrator's unit file can grant it.", key);
+                                      "The field %s cannot be set at run time: only the administrator's unit file "
+                                      "can grant it.",
+                                      key);
                 r = check_value(key, value, ret_refusal);
                 if (r < 0)
                         return r;

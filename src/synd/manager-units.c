@@ -117,6 +117,21 @@ static int effective_config(Manager *m, const char *unit, ServiceConfig **ret) {
         return 1;
 }
 
+static bool has_problem(const ServiceConfig *c, const ConfigProblem *p) {
+        for (size_t i = 0; c && i < c->n_problems; i++)
+                if (c->problems[i].line == p->line && streq_ptr(c->problems[i].file, p->file) &&
+                    streq_ptr(c->problems[i].reason, p->reason))
+                        return true;
+        return false;
+}
+
+/* Only what was not there before: units are read again after every daemon-reload. */
+static void log_news(const ServiceConfig *c, const ServiceConfig *old) {
+        for (size_t i = 0; i < c->n_problems; i++)
+                if (!has_problem(old, c->problems + i))
+                        config_problems_log(c->problems + i, 1);
+}
+
 static void manager_forget(Manager *m, const char *unit, const char *reason) {
         systemd_client_unwatch(m->systemd, unit);
         if (supervisor_forget(m->supervisor, instant_now(), unit, reason) < 0)
@@ -127,11 +142,11 @@ static void manager_forget(Manager *m, const char *unit, const char *reason) {
 }
 
 static int declare_config(Manager *m, const char *unit, ServiceConfig *config) {
-        bool known = supervisor_get(m->supervisor, unit);
-        const Service *s;
+        const Service *s = supervisor_get(m->supervisor, unit);
+        bool known = s;
         int r;
 
-        config_problems_log(config->problems, config->n_problems);
+        log_news(config, s ? s->config : NULL);
         r = supervisor_declare(m->supervisor, instant_now(), config);
         if (r < 0)
                 return log_error_errno(r, "Cannot supervise %s: %m", unit);

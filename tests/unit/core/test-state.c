@@ -35,6 +35,58 @@ static void test_tokens_older_than_the_boot(void **state) {
         assert_int_equal(budget_next(&s, &b, now), 20);
 }
 
+/* What is found so at the start of synd is as old as systemd says, not as the sight of it; clamped to now. */
+static void test_found_since(void **state) {
+        Rig r;
+        UnitSnapshot u;
+
+        rig_init(&r);
+        rig_service(&r, A);
+        rig_active(&r, A, true);
+        rig_pass(&r, USEC_PER_MINUTE);
+        rig_restart_synd(&r);
+        rig_service(&r, A);
+        rig_service(&r, "b.service");
+        rig_service(&r, "c.service");
+        rig_active(&r, A, false);
+        assert_int_equal(rig_get(&r, A)->status_since.realtime, r.now.realtime);
+        rig_restart_synd(&r);
+        rig_service(&r, A);
+        rig_service(&r, "b.service");
+        rig_service(&r, "c.service");
+        u = rig_snapshot(&r, A);
+        u.active = UNIT_ACTIVE;
+        u.invocation = rig_id(10);
+        u.state_change = r.now.realtime - USEC_PER_SEC; /* a reload */
+        u.active_enter = r.now.realtime - USEC_PER_MINUTE;
+        rig_tell(&r, A, &u, true);
+        assert_int_equal(rig_get(&r, A)->status, SERVICE_RUNNING);
+        assert_int_equal(rig_get(&r, A)->status_since.realtime, r.now.realtime - USEC_PER_MINUTE);
+        assert_int_equal(rig_get(&r, A)->status_since.boottime, r.now.boottime - USEC_PER_MINUTE);
+
+        u = rig_snapshot(&r, "b.service");
+        u.active = UNIT_INACTIVE;
+        u.inactive_enter = r.now.realtime - 2 * r.now.boottime; /* before the boot: there is no earlier instant */
+        rig_tell(&r, "b.service", &u, true);
+        assert_int_equal(rig_get(&r, "b.service")->status, SERVICE_STOPPED);
+        assert_int_equal(rig_get(&r, "b.service")->status_since.realtime, r.now.realtime - 2 * r.now.boottime);
+        assert_int_equal(rig_get(&r, "b.service")->status_since.boottime, 0);
+
+        u = rig_snapshot(&r, "c.service");
+        u.active = UNIT_ACTIVE;
+        u.invocation = rig_id(77);
+        u.active_enter = r.now.realtime + USEC_PER_HOUR; /* the clock was set back */
+        rig_tell(&r, "c.service", &u, true);
+        assert_int_equal(rig_get(&r, "c.service")->status_since.realtime, r.now.realtime);
+        assert_int_equal(rig_last(&r, "c.service", EVENT_SERVICE_STARTED)->time.realtime, r.now.realtime);
+
+        /* A change that is seen counts from when it is seen. */
+        rig_pass(&r, USEC_PER_SEC);
+        rig_killed(&r, A);
+        assert_int_equal(rig_get(&r, A)->status_since.realtime, r.now.realtime);
+        rig_done(&r);
+}
+
 static void spend(Rig *r) {
         rig_init(r);
         rig_service(r, A, "RecoveryBudget=2/10min", "RecoverySlowRetry=1min");
@@ -228,6 +280,7 @@ static void test_the_largest_budget_is_restored(void **state) {
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_window),
+                cmocka_unit_test(test_found_since),
                 cmocka_unit_test(test_tokens_older_than_the_boot),
                 cmocka_unit_test(test_budget_survives_kill),
                 cmocka_unit_test(test_lost_act_takes_its_token),

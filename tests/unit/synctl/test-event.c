@@ -12,7 +12,7 @@ static void test_line(void **state) {
         _cleanup_strbuf_ StrBuf b = {}, full = {}, narrow = {};
 
         assert_int_equal(event_line(e, &wide_term, false, NOW, &b), 0);
-        assert_true(startswith(b.data, "14:03:12.231   88121  service.failed        web               failed") !=
+        assert_true(startswith(b.data, "14:03:12.231   88121  service.failed         web               failed") !=
                     NULL);
         assert_contains(b.data, "KILL");
         assert_int_equal(event_line(e, &narrow_term, true, NOW, &full), 0);

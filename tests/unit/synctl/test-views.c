@@ -187,7 +187,7 @@ static void test_why(void **state) {
                    *first = strstr(b.data, "─ failed");
         assert_true(act && rule && first && act < rule && rule < first); /* the newest on top */
         assert_contains(b.data, "job 4711");
-        assert_contains(b.data, "27ms after its cause");
+        assert_contains(b.data, "+27ms]");
         assert_contains(b.data, "nobody asked for it");
         assert_contains(b.data, "unit: Result=signal, ExecMainCode=killed, ExecMainStatus=9 (SIGKILL)");
         assert_contains(b.data, "chain: 3 records, from the first observation on\n");
