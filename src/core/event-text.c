@@ -102,8 +102,7 @@ static void text_scheduled(StrBuf *b, const Json *d) {
 }
 
 static void text_waiting(StrBuf *b, const Json *d) {
-        (void) strbuf_appendf(b, "recovery waits for %s", text(d, "for", "something"));
-        (void) tail(b, ": ", json_get_string(d, "detail"), "");
+        (void) strbuf_appendf(b, "recovery waits: %s", json_get_string(d, "detail") ?: text(d, "for", "something"));
 }
 
 static void text_cancelled(StrBuf *b, const Json *d) {

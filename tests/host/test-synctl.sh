@@ -227,6 +227,14 @@ check_eq 'adopt as JSON' "('plain.service', False)" "$(json '(d[0]["unit"], d[0]
 ctl_is 0 'adopt with fields' adopt plain --set RecoveryBudget=2/1min
 ctl cat plain
 says 'the field is in force' 'RecoveryBudget +2/1min +/etc/systemd/system/plain\.service\.d/50-synos\.conf:4'
+ctl_is 2 'a slip in a key of --set' adopt plain --set RecoveryBuget=2/1min
+complains 'is told before anything is written' "unknown key 'RecoveryBuget'\. Nothing was written"
+ctl_is 2 'a slip in a value of --set' adopt plain --set RecoveryBudget=banana
+check_eq 'the drop-in is as it was' 1 "$(on grep -c 'RecoveryBudget=2/1min' /etc/systemd/system/plain.service.d/50-synos.conf)"
+ctl_is 2 'no path' adopt /etc/systemd/system/plain.service
+complains 'but the name in it' 'Give the name of the unit, not a path: plain\.service$'
+ctl_is 4 'unregister what only files declare' unregister web
+complains 'says that it is known' 'nothing was registered for it at run time'
 ctl_is 2 'no smuggling of lines' adopt plain --set $'Type=x\n[Service]'
 ctl_is 0 'unregister' unregister plain
 ctl_is 0 'release' release plain

@@ -189,7 +189,7 @@ static void test_why(void **state) {
         assert_contains(b.data, "job 4711");
         assert_contains(b.data, "+27ms]");
         assert_contains(b.data, "nobody asked for it");
-        assert_contains(b.data, "unit: Result=signal, ExecMainCode=killed, ExecMainStatus=9 (SIGKILL)");
+        assert_contains(b.data, "unit: Result=signal, ExecMainStatus=9 (SIGKILL)");
         assert_contains(b.data, "chain: 3 records, from the first observation on\n");
         assert_int_equal(why_format(j, &narrow_term, false, NOW, &narrow), 0);
         check_widths(narrow.data, 80);
