@@ -84,7 +84,7 @@ static void text_recovered(StrBuf *b, const Json *d) {
         (void) strbuf_append(b, "up again after ");
         (void) append_span(b, d, "downtime_usec");
         if (n > 1)
-                (void) strbuf_appendf(b, " and %" PRIu64 " attempts", n);
+                (void) strbuf_appendf(b, ", at attempt %" PRIu64, n);
 }
 
 static void text_scheduled(StrBuf *b, const Json *d) {
