@@ -273,7 +273,15 @@ static void check_journal(Findings *f, const Json *journal) {
                              error ?: "no reason given");
 }
 
+/* Told until synd is started again: by then somebody has read it, or the file is of no interest. */
+static void check_damaged(Findings *f, const char *path) {
+        findings_add(f, "event-log", LEVEL_WARN,
+                     "Look at the disk; then remove the file, or read it with sqlite3, and restart synd.service",
+                     "The event log was damaged when synd started: what was in it is kept as %s.", path);
+}
+
 void doctor_check_dump(Findings *f, const Json *dump) {
+        const char *damaged = json_get_string(json_get(dump, "event_log"), "damaged");
         const char *state = json_get_string(dump, "state");
         const Json *reasons = json_get(dump, "reasons");
 
@@ -284,6 +292,8 @@ void doctor_check_dump(Findings *f, const Json *dump) {
                                      json_string(json_at(reasons, i)) ?: "it does not say why");
         else if (state)
                 findings_add(f, "state", streq(state, "running") ? LEVEL_OK : LEVEL_WARN, NULL, "synd is %s.", state);
+        if (damaged)
+                check_damaged(f, damaged);
         if (json_get(dump, "journal"))
                 check_journal(f, json_get(dump, "journal"));
         if (json_get(dump, "configuration"))

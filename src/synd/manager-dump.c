@@ -42,6 +42,8 @@ static void dump_log(Manager *m, Json *o) {
         (void) json_set_string(o, "state", s.state == EVENTLOG_OK ? "ok" : "stalled");
         if (s.error < 0)
                 (void) json_set_string(o, "error", strerror(-s.error));
+        if (m->damaged_log)
+                (void) json_set_string(o, "damaged", m->damaged_log);
         (void) json_set_uint(o, "first_seq", s.first_seq);
         (void) json_set_uint(o, "last_seq", m->seq.last);
         (void) json_set_uint(o, "durable_seq", s.durable_seq);

@@ -55,6 +55,7 @@ struct Manager {
         bool draining;
         bool in_bite;                   /* between eventlog_begin and _end of a bite of the journal */
         int journal_error;
+        char *damaged_log;              /* where the file went that was damaged when we started, or NULL */
         char *reasons[MANAGER_REASONS_MAX];
         uint64_t announced_state;
         uint64_t journal_facts;

@@ -306,7 +306,7 @@ static int say_log_not_opened(const char *path, int r) {
 
 static int manager_open_log(Manager *m) {
         static const EventLogHandler handler = { .durable = on_log_durable, .state = on_log_state };
-        _cleanup_free_ char *path = NULL, *damaged = NULL;
+        _cleanup_free_ char *path = NULL;
         EventLogConfig config = {
                 .max_age = m->conf->log_max_age,
                 .max_size = m->conf->log_max_size,
@@ -318,11 +318,11 @@ static int manager_open_log(Manager *m) {
         if (r < 0)
                 return r;
         config.path = path;
-        r = eventlog_open(&config, &m->seq, &m->log, &damaged);
+        r = eventlog_open(&config, &m->seq, &m->log, &m->damaged_log);
         if (r < 0)
                 return say_log_not_opened(path, r);
-        if (damaged)
-                log_error("The event log was damaged; it is kept as %s and a new one was begun.", damaged);
+        if (m->damaged_log)
+                log_error("The event log was damaged; it is kept as %s and a new one was begun.", m->damaged_log);
         return eventlog_attach(m->log, m->event, &handler, m);
 }
 
@@ -428,6 +428,7 @@ Manager *manager_free(Manager *m) {
         sd_event_source_disable_unref(m->catch_up);
         supervisor_free(m->supervisor);
         eventlog_close(m->log);
+        free(m->damaged_log);
         synd_conf_free(m->conf);
         for (size_t i = 0; i < MANAGER_REASONS_MAX; i++)
                 free(m->reasons[i]);

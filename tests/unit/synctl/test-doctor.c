@@ -71,6 +71,12 @@ static void test_dump(void **state) {
         assert_contains(text, "which systemd does not know");
         doctor_check_dump(&none, NULL);
         assert_int_equal(none.n, 0);
+
+        _cleanup_json_ Json *damaged = json_of("{'event_log':{'state':'ok','damaged':'/x/events.db.damaged-1'}}");
+        doctor_check_dump(&none, damaged);
+        assert_int_equal(findings_count(&none, LEVEL_WARN), 1);
+        _cleanup_free_ char *told = page(&none);
+        assert_contains(told, "kept as /x/events.db.damaged-1");
 }
 
 static void test_rows(void **state) {
