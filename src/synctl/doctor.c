@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "synctl/doctor.h"
-#include "core/unit.h"
 #include "synctl/table.h"
 
 #include <stdarg.h>
@@ -110,77 +109,31 @@ int findings_to_json(const Findings *f, Json **ret) {
 
 /* ---- grants ---- */
 
-typedef struct GrantList {
-        char **granted, **refused, **patterns;
-} GrantList;
+void doctor_compare_grants(Findings *f, char *const *answers, const ServiceList *services) {
+        size_t before = f->n, granted = 0;
 
-static void grant_list_done(GrantList *l) {
-        strv_free(l->granted);
-        strv_free(l->refused);
-        strv_free(l->patterns);
-}
-
-static int grant_list_parse(const char *text, GrantList *ret) {
-        _cleanup_strv_free_ char **lines = NULL;
-
-        int r = strv_split(text, "\n", &lines);
-        if (r < 0)
-                return r;
-        STRV_FOREACH (line, lines) {
-                char ***to = **line == '+'   ? &ret->granted
-                             : **line == '-' ? &ret->refused
-                             : **line == '!' ? &ret->patterns
-                                             : NULL;
-                r = to ? strv_extend(to, *line + 1) : -EBADMSG;
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-static bool grant_list_allows(const GrantList *l, const char *unit) {
-        _cleanup_free_ char *template = NULL;
-
-        if (strv_contains(l->granted, unit))
-                return true;
-        if (strv_contains(l->refused, unit) || unit_is_protected_builtin(unit) || unit_name_matches(unit, l->patterns))
-                return false;
-        return unit_name_template(unit, &template) >= 0 && strv_contains(l->granted, template);
-}
-
-static const ServiceRow *find_row(const ServiceList *l, const char *unit) {
-        for (size_t i = 0; i < l->n; i++)
-                if (streq(l->rows[i].unit, unit))
-                        return l->rows + i;
-        return NULL;
-}
-
-void doctor_compare_grants(Findings *f, const char *list, const ServiceList *services) {
-        _cleanup_(grant_list_done) GrantList l = {};
-        size_t before = f->n;
-
-        if (grant_list_parse(list, &l) < 0) {
-                findings_add(f, "grant-helper", LEVEL_FAIL, "Install the packages synd and synctl of the same version",
-                             "The grant helper answers in a form this version does not know.");
-                return;
-        }
         for (size_t i = 0; i < services->n; i++) {
                 const ServiceRow *s = services->rows + i;
-                if (s->granted != grant_list_allows(&l, s->unit))
+                const char *answer = i < strv_length(answers) ? answers[i] : "";
+
+                if (!IN_SET(answer[0], '+', '-') || !streq(answer + 1, s->unit)) {
+                        findings_add(f, "grant-helper", LEVEL_FAIL,
+                                     "Install the packages synd and synctl of the same version",
+                                     "The grant helper answers in a form this version does not know.");
+                        return;
+                }
+                granted += answer[0] == '+';
+                if (s->granted != (answer[0] == '+'))
                         findings_add(f, "grant-helper", LEVEL_FAIL, "systemctl daemon-reload, and look again",
                                      s->granted ? "synd takes %s for granted, the grant helper does not: polkit will "
                                                   "refuse."
-                                                : "The grant helper lists %s as granted, synd does not see the grant.",
+                                                : "The grant helper says that %s is granted, synd does not see it.",
                                      s->unit);
         }
-        STRV_FOREACH (unit, l.granted)
-                if (!strstr(*unit, "@.") && !find_row(services, *unit))
-                        findings_add(f, "grant-helper", LEVEL_WARN, "systemctl daemon-reload, and look again",
-                                     "%s is granted, but synd does not supervise it.", *unit);
         if (f->n == before)
                 findings_add(f, "grant-helper", LEVEL_OK, NULL,
-                             "The grant helper and synd agree on %zu granted unit%s.", strv_length(l.granted),
-                             strv_length(l.granted) == 1 ? "" : "s");
+                             "The grant helper and synd agree on %zu granted unit%s.", granted,
+                             granted == 1 ? "" : "s");
 }
 
 void doctor_check_rows(Findings *f, const ServiceList *services) {

@@ -25,8 +25,8 @@ size_t findings_count(const Findings *f, Level level) _pure_;
 void findings_format(const Findings *f, const Term *term, bool problems_only, StrBuf *b);
 int findings_to_json(const Findings *f, Json **ret);
 
-/* The list of the grant helper ("+unit", "-unit", "!pattern" lines) beside what synd says. */
-void doctor_compare_grants(Findings *f, const char *list, const ServiceList *services);
+/* The answers of the grant helper ("+unit" or "-unit"), one for each service in order, beside what synd says. */
+void doctor_compare_grants(Findings *f, char *const *answers, const ServiceList *services);
 /* Problems of unit files, from an array of Describe objects. */
 void doctor_check_units(Findings *f, const Json *services);
 /* State of synd, journal access, synd.conf, missing dependencies and circles: from Dump. */

@@ -12,6 +12,7 @@
 #include <sys/timex.h>
 
 #define GRANT_HELPER SYNOS_LIBEXECDIR "/synd-grants"
+#define GRANT_HELPER_UNITS 500 /* asked at once: 255 bytes each at most */
 #define POLKIT_RULE SYNOS_PREFIX "/share/polkit-1/rules.d/50-synos.rules"
 
 static bool synd_unit_is_up(Ctl *c) {
@@ -92,11 +93,37 @@ static void check_log(Ctl *c, Findings *f) {
                              "The file of the event log is damaged: %s", text);
 }
 
-static void check_grant_helper(Findings *f, const ServiceList *services) {
-        const char *const argv[] = { GRANT_HELPER, NULL };
-        _cleanup_free_ char *out = NULL, *err = NULL;
+/* Asks the helper about services from..to-1; 0, or what exec_capture() returns. */
+static int ask_grant_helper(const ServiceList *services, size_t from, size_t to, char ***answers, char **ret_err) {
+        _cleanup_free_ const char **argv = calloc(to - from + 3, sizeof(*argv));
+        _cleanup_free_ char *out = NULL;
+        size_t n = 0;
 
-        int r = exec_capture(argv, 10, &out, &err);
+        if (!argv)
+                return -ENOMEM;
+        argv[n++] = GRANT_HELPER;
+        argv[n++] = "--";
+        for (size_t i = from; i < to; i++)
+                argv[n++] = services->rows[i].unit;
+        int r = exec_capture(argv, 10, &out, ret_err);
+        if (r != 0)
+                return r;
+
+        _cleanup_strv_free_ char **lines = NULL;
+        r = strv_split(out, "\n", &lines);
+        STRV_FOREACH (line, lines)
+                if (r >= 0)
+                        r = strv_extend(answers, *line);
+        return MIN(r, 0);
+}
+
+static void check_grant_helper(Findings *f, const ServiceList *services) {
+        _cleanup_strv_free_ char **answers = NULL;
+        _cleanup_free_ char *err = NULL;
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < services->n; i += GRANT_HELPER_UNITS)
+                r = ask_grant_helper(services, i, MIN(i + GRANT_HELPER_UNITS, services->n), &answers, &err);
         if (r == -ENOENT)
                 findings_add(f, "grant-helper", LEVEL_FAIL, "Install the package synd again",
                              "The grant helper %s is missing: polkit grants nothing.", GRANT_HELPER);
@@ -105,10 +132,10 @@ static void check_grant_helper(Findings *f, const ServiceList *services) {
                              "Look for a file system that hangs under the unit directories",
                              "The grant helper does not end within 10s: polkit grants nothing.");
         else if (r != 0)
-                findings_add(f, "grant-helper", LEVEL_FAIL, "Run it by hand: " GRANT_HELPER,
+                findings_add(f, "grant-helper", LEVEL_FAIL, "Run it by hand: " GRANT_HELPER " UNIT",
                              "The grant helper fails: %s", r > 0 && !isempty(err) ? err : "no reason given");
         else
-                doctor_compare_grants(f, out, services);
+                doctor_compare_grants(f, answers, services);
 }
 
 /* pid of synd, for pkcheck. */
