@@ -25,7 +25,8 @@ static int find_service(Api *a, const char *name, const Service **ret, sd_bus_er
                 return sd_bus_error_setf(error, ERROR_AMBIGUOUS_NAME,
                                          "More than one service is called %s: give the unit.", name);
         if (r == -ENOENT)
-                return sd_bus_error_setf(error, ERROR_NO_SUCH_SERVICE, "There is no supervised service %s.", name);
+                return sd_bus_error_setf(error, ERROR_NO_SUCH_SERVICE, "There is no supervised service %s. See: synctl list",
+                                         name);
         return r;
 }
 

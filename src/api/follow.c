@@ -358,7 +358,7 @@ int follow_start(Request *r, sd_bus_error *error) {
 
         if (r->client->n_followers >= max) {
                 r->api->stats.refused_limit++;
-                return sd_bus_error_setf(error, ERROR_LIMIT_REACHED, "Too many streams of one client (at most %u).",
+                return sd_bus_error_setf(error, ERROR_LIMIT_REACHED, "Too many streams of one client (at most %u): close one first.",
                                          max);
         }
         f = follower_add(r->client);

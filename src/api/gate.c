@@ -77,7 +77,9 @@ GateAnswer gate_check(const Subject *subject, Verb verb, const GateService *serv
         if (rule->needs_service && !service->known)
                 return deny(DENY_NO_SUCH_SERVICE);
         if (rule->needs_grant && service->protected_)
-                return deny(DENY_PROTECTED);
+                return (GateAnswer){ .verdict = VERDICT_DENY,
+                                     .reason = DENY_PROTECTED,
+                                     .protected_by = service->protected_by };
         if (rule->needs_grant && !service->granted)
                 return deny(DENY_NOT_GRANTED);
         if (rule->needs_grant && service->maintenance && subject->role == ROLE_ENGINE)
@@ -91,6 +93,13 @@ GateAnswer gate_check(const Subject *subject, Verb verb, const GateService *serv
         return (GateAnswer){ .verdict = VERDICT_ALLOW };
 }
 
+static const char *const protected_by_words[] = {
+        [PROTECTED_BY_OTHER_NAME] = "another of its names is on a list of protected units",
+        [PROTECTED_BY_BUILTIN] = "the built-in list has it among what keeps the host alive and reachable",
+        [PROTECTED_BY_CONF] = "ProtectedUnits= of synd.conf names it",
+        [PROTECTED_BY_FILE] = "its own unit file says Protected=yes",
+};
+
 int gate_explain(const GateAnswer *answer, const Subject *subject, Verb verb, const char *name, const char *unit,
                  char **ret) {
         const char *phrase;
@@ -101,13 +110,10 @@ int gate_explain(const GateAnswer *answer, const Subject *subject, Verb verb, co
 
         switch (answer->reason) {
         case DENY_NO_SUCH_SERVICE:
-                return str_printf(ret, "There is no supervised service %s.", name);
+                return str_printf(ret, "There is no supervised service %s. See: synctl list", name);
         case DENY_PROTECTED:
-                return str_printf(ret,
-                                  "Cannot %s %s: it is protected, by the built-in list, by ProtectedUnits= of "
-                                  "synd.conf or by "
-                                  "Protected=yes of its own unit file. Use systemctl.",
-                                  phrase, name);
+                return str_printf(ret, "Cannot %s %s: it is protected, %s. Use systemctl.", phrase, name,
+                                  protected_by_words[answer->protected_by]);
         case DENY_NOT_GRANTED:
                 return str_printf(ret,
                                   "Cannot %s %s: it is not granted. Its unit file has no Supervise=yes; as root: "

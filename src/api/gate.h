@@ -27,9 +27,18 @@ typedef struct Subject {
         Surface surface;
 } Subject;
 
+/* Where the protection of a unit comes from. */
+typedef enum ProtectedBy {
+        PROTECTED_BY_OTHER_NAME, /* a name on one of the lists that the unit also has */
+        PROTECTED_BY_BUILTIN,
+        PROTECTED_BY_CONF, /* ProtectedUnits= of synd.conf */
+        PROTECTED_BY_FILE, /* Protected=yes of its own files */
+} ProtectedBy;
+
 /* What the gate must know of the service; known=false: no such service (yet). */
 typedef struct GateService {
         bool known, granted, protected_, maintenance;
+        ProtectedBy protected_by; /* when protected_ */
 } GateService;
 
 typedef enum Verdict { VERDICT_ALLOW, VERDICT_ASK, VERDICT_DENY } Verdict;
@@ -48,6 +57,7 @@ DECLARE_STRING_TABLE(deny_reason, DenyReason);
 typedef struct GateAnswer {
         Verdict verdict;
         DenyReason reason; /* DENY */
+        ProtectedBy protected_by; /* DENY_PROTECTED */
         const char *action; /* ASK: the polkit action, a literal */
 } GateAnswer;
 

@@ -153,7 +153,8 @@ static size_t user_load(const Api *a, uid_t uid, size_t *ret_polkit) {
 
 static int limit_error(Api *a, sd_bus_error *error, const char *what, size_t limit) {
         a->stats.refused_limit++;
-        return sd_bus_error_setf(error, ERROR_LIMIT_REACHED, "Too many %s (at most %zu).", what, limit);
+        return sd_bus_error_setf(error, ERROR_LIMIT_REACHED, "Too many %s (at most %zu): let some of them end first.", what,
+                                 limit);
 }
 
 int request_new(Api *a, sd_bus_message *m, sd_bus_error *error, Request **ret) {
@@ -276,7 +277,9 @@ static void on_polkit(PolkitCheck *p, PolkitResult result, const char *text, voi
                 request_proceed(r);
                 return;
         case POLKIT_DENIED:
-                k = sd_bus_error_setf(&error, ERROR_DENIED, "Not authorised: polkit denies %s of %s.", verb, what);
+                k = sd_bus_error_setf(&error, ERROR_DENIED, "Not authorised: polkit denies %s of %s. Use sudo, or have the administrator write a "
+                                      "polkit rule as in synd(8).",
+                                      verb, what);
                 break;
         case POLKIT_OBTAINABLE:
                 k = sd_bus_error_setf(&error, ERROR_AUTHORIZATION_REQUIRED,
@@ -285,7 +288,8 @@ static void on_polkit(PolkitCheck *p, PolkitResult result, const char *text, voi
                 break;
         case POLKIT_DISMISSED:
                 k = sd_bus_error_setf(&error, ERROR_AUTHORIZATION_DISMISSED,
-                                      "The authentication for %s of %s was dismissed.", verb, what);
+                                      "The authentication for %s of %s was dismissed: try again, or run it as root.", verb,
+                                      what);
                 break;
         case POLKIT_UNAVAILABLE:
                 k = sd_bus_error_setf(&error, ERROR_DENIED,
@@ -295,6 +299,17 @@ static void on_polkit(PolkitCheck *p, PolkitResult result, const char *text, voi
         }
         r->api->stats.denied++;
         request_finish(r, k, &error);
+}
+
+static ProtectedBy protected_by(const Api *a, const ServiceConfig *c) {
+        if (unit_is_protected_builtin(c->unit))
+                return PROTECTED_BY_BUILTIN;
+        if (unit_name_matches(c->unit, manager_conf(a->manager)->protected_units))
+                return PROTECTED_BY_CONF;
+        for (size_t i = 0; i < c->n_fields; i++)
+                if (streq(c->fields[i].key, "Protected"))
+                        return PROTECTED_BY_FILE;
+        return PROTECTED_BY_OTHER_NAME;
 }
 
 /* 1: allowed; 0: polkit was asked, the answer comes later; negative: denied. */
@@ -312,6 +327,7 @@ static int check_gate(Request *r, sd_bus_error *error) {
                 .granted = s && s->config->granted,
                 .protected_ = s && s->config->protected_,
                 .maintenance = s && s->maintenance,
+                .protected_by = s ? protected_by(r->api, s->config) : 0,
         };
         GateAnswer answer = gate_check(&subject, r->verb, &service);
         size_t n_polkit;

@@ -219,7 +219,7 @@ int client_error_text(const char *doing, const char *name, const sd_bus_error *e
         else
                 append_reason(&b, strerror(r < 0 ? -r : EIO), false);
         /* A message that already tells what to do needs no second advice. */
-        if (remedy && !(message && (strstr(message, "synctl ") || strstr(message, "systemctl ")))) {
+        if (remedy && !(message && (strstr(message, "synctl ") || strstr(message, "systemctl ") || strstr(message, "sudo")))) {
                 strbuf_append(&b, ". ");
                 append_remedy(&b, remedy, clean_name);
         } else if (!remedy || !message)

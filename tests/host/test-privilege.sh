@@ -5,6 +5,7 @@
 
 host_boot
 host_install
+work=$(mktemp -d)
 on systemctl stop synd.service # what follows is between its user and PID 1
 
 systemd1=(org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager)
@@ -146,6 +147,32 @@ for ((i = 0; i < 3; i++)); do
 done
 check 'Supervise=yes grants within a second' test "$best_add" -le 1000
 check 'its removal takes the grant back within a second' test "$best_remove" -le 1000
+
+diag '--- a flood of questions'
+"$TESTHOST" put "$HOST" "$FLOOD" /opt/flood --mode 755
+ask() { # FLOOD-OPTIONS… UNIT: StartUnit as synd
+        on setpriv --reuid=synd --regid=synd --clear-groups /opt/flood "${@:1:$#-1}" "${systemd1[@]}" StartUnit ss "${*: -1}" replace
+}
+resident() { on ps -C polkitd -o rss=; } # KiB
+on systemctl start granted.service
+diag "StartUnit of a running unit, 20 ms apart: $(ask -n 100 -g 20 granted.service)"
+diag "700 ms apart: $(ask -n 20 -g 700 granted.service)"
+before=$(resident)
+granted=$(ask -n 1000 -p 100 granted.service)
+diag "1000 at once, granted: $granted"
+check_match 'each of 1000 questions is answered: yes' '^calls=1000 ok=1000 ' "$granted"
+ask -n 1000 -p 100 plain.service >"$work/refused" &
+other=$(on /opt/flood -n 20 org.freedesktop.PolicyKit1 /org/freedesktop/PolicyKit1/Authority \
+        org.freedesktop.PolicyKit1.Authority EnumerateActions s '')
+wait $!
+refused=$(cat "$work/refused")
+diag "1000 at once, not granted: $refused"
+diag "what another asks of polkit meanwhile: $other"
+check_match 'each of 1000 questions is answered: no' '^calls=1000 (AccessDenied|InteractiveAuthorizationRequired)=1000 ' "$refused"
+check_match 'others get their answers too' '^calls=20 ok=20 ' "$other"
+diag "resident memory of polkitd: $before KiB, after the flood $(resident) KiB"
+check 'polkitd does not keep what it was asked' test "$(resident)" -le $((before + 8192))
+check_fails 'no helper is left' on pgrep synd-grants
 
 diag '--- what cannot be read grants nothing'
 on chmod 600 /etc/synos/synd.conf.d/test.conf

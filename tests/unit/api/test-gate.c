@@ -122,7 +122,7 @@ static void test_maintenance_stops_machines_only(void **state) {
 
 static void explain(DenyReason reason, Verb verb, const char *expected) {
         Subject viewer = subject_of(ROLE_VIEWER, SURFACE_REST);
-        GateAnswer a = { .verdict = VERDICT_DENY, .reason = reason };
+        GateAnswer a = { .verdict = VERDICT_DENY, .reason = reason, .protected_by = PROTECTED_BY_FILE };
         _cleanup_free_ char *text = NULL;
 
         assert_int_equal(gate_explain(&a, &viewer, verb, "web", "web.service", &text), 0);
@@ -134,13 +134,34 @@ static void test_reasons_name_the_remedy(void **state) {
                 "Cannot restart web: it is not granted. Its unit file has no Supervise=yes; as root: synctl adopt "
                 "web.service");
         explain(DENY_PROTECTED, VERB_STOP,
-                "Cannot stop web: it is protected, by the built-in list, by ProtectedUnits= of synd.conf or by "
-                "Protected=yes "
-                "of its own unit file. Use systemctl.");
-        explain(DENY_NO_SUCH_SERVICE, VERB_START, "There is no supervised service web.");
+                "Cannot stop web: it is protected, its own unit file says Protected=yes. Use systemctl.");
+        explain(DENY_NO_SUCH_SERVICE, VERB_START, "There is no supervised service web. See: synctl list");
         explain(DENY_MAINTENANCE, VERB_START,
                 "Cannot start web: it is in maintenance; to end that: synctl maintenance off web");
         explain(DENY_ROLE, VERB_RESET_FAILED, "Cannot reset the errors of web: a viewer may not do that over rest.");
+}
+
+static void test_protection_names_its_source(void **state) {
+        static const struct {
+                ProtectedBy by;
+                const char *word;
+        } sources[] = {
+                { PROTECTED_BY_OTHER_NAME, "another of its names" },
+                { PROTECTED_BY_BUILTIN, "built-in list" },
+                { PROTECTED_BY_CONF, "ProtectedUnits= of synd.conf" },
+                { PROTECTED_BY_FILE, "Protected=yes" },
+        };
+        Subject root = subject_of(ROLE_ROOT, SURFACE_DBUS);
+
+        for (size_t i = 0; i < ELEMENTSOF(sources); i++) {
+                const GateService s = { .known = true, .protected_ = true, .protected_by = sources[i].by };
+                GateAnswer a = gate_check(&root, VERB_STOP, &s);
+                _cleanup_free_ char *text = NULL;
+
+                assert_int_equal(a.reason, DENY_PROTECTED);
+                assert_int_equal(gate_explain(&a, &root, VERB_STOP, "web", "web.service", &text), 0);
+                assert_non_null(strstr(text, sources[i].word));
+        }
 }
 
 int main(void) {
@@ -150,6 +171,7 @@ int main(void) {
                 cmocka_unit_test(test_same_verdict_on_every_surface),
                 cmocka_unit_test(test_maintenance_stops_machines_only),
                 cmocka_unit_test(test_reasons_name_the_remedy),
+                cmocka_unit_test(test_protection_names_its_source),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,13 @@ static char *page(const Findings *f) {
         return text;
 }
 
+static void compare(Findings *f, const char *answers, const ServiceList *services) {
+        _cleanup_strv_free_ char **lines = NULL;
+
+        assert_int_equal(strv_split(answers, "\n", &lines), 0);
+        doctor_compare_grants(f, lines, services);
+}
+
 static void test_grants(void **state) {
         ServiceRow rows[] = {
                 { .unit = "a.service", .granted = true },
@@ -19,25 +26,22 @@ static void test_grants(void **state) {
                 { .unit = "c.service", .granted = true },
         };
         const ServiceList all = { .rows = rows, .n = 3 }, good = { .rows = rows, .n = 2 }, none = {};
-        char *const answers[] = { "+a.service", "-b.service", NULL }, *const wrong[] = { "+a.service", "+b.service",
-                                                                                        "-c.service", NULL };
-        char *const mixed[] = { "-b.service", "+a.service", NULL }, *const page_of_text[] = { "<html>", NULL };
         _cleanup_(findings_done) Findings ok = {}, bad = {}, empty = {}, broken = {};
 
-        doctor_compare_grants(&ok, answers, &good);
+        compare(&ok, "+a.service\n-b.service\n", &good);
         assert_int_equal(findings_count(&ok, LEVEL_OK), 1);
         assert_int_equal(ok.n, 1);
-        doctor_compare_grants(&bad, wrong, &all);
+        compare(&bad, "+a.service\n+b.service\n-c.service\n", &all);
         assert_int_equal(findings_count(&bad, LEVEL_FAIL), 2);
         _cleanup_free_ char *text = page(&bad);
         assert_contains(text, "FAIL  The grant helper says that b.service is granted, synd does not see it.");
         assert_contains(text, "FAIL  synd takes c.service for granted");
         assert_contains(text, "      → systemctl daemon-reload");
-        doctor_compare_grants(&empty, NULL, &none);
+        compare(&empty, "", &none);
         assert_int_equal(findings_count(&empty, LEVEL_OK), 1);
-        doctor_compare_grants(&broken, answers, &all); /* one answer too few */
-        doctor_compare_grants(&broken, mixed, &good);
-        doctor_compare_grants(&broken, page_of_text, &good);
+        compare(&broken, "+a.service\n-b.service\n", &all); /* one answer too few */
+        compare(&broken, "-b.service\n+a.service\n", &good);
+        compare(&broken, "<html>", &good);
         assert_int_equal(findings_count(&broken, LEVEL_FAIL), 3);
 }
 
