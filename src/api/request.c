@@ -153,8 +153,8 @@ static size_t user_load(const Api *a, uid_t uid, size_t *ret_polkit) {
 
 static int limit_error(Api *a, sd_bus_error *error, const char *what, size_t limit) {
         a->stats.refused_limit++;
-        return sd_bus_error_setf(error, ERROR_LIMIT_REACHED, "Too many %s (at most %zu): let some of them end first.", what,
-                                 limit);
+        return sd_bus_error_setf(error, ERROR_LIMIT_REACHED, "Too many %s (at most %zu): let some of them end first.",
+                                 what, limit);
 }
 
 int request_new(Api *a, sd_bus_message *m, sd_bus_error *error, Request **ret) {
@@ -277,9 +277,11 @@ static void on_polkit(PolkitCheck *p, PolkitResult result, const char *text, voi
                 request_proceed(r);
                 return;
         case POLKIT_DENIED:
-                k = sd_bus_error_setf(&error, ERROR_DENIED, "Not authorised: polkit denies %s of %s. Use sudo, or have the administrator write a "
-                                      "polkit rule as in synd(8).",
-                                      verb, what);
+                k = sd_bus_error_setf(
+                                &error, ERROR_DENIED,
+                                "Not authorised: polkit denies %s of %s. Use sudo, or have the administrator write a "
+                                "polkit rule as in synd(8).",
+                                verb, what);
                 break;
         case POLKIT_OBTAINABLE:
                 k = sd_bus_error_setf(&error, ERROR_AUTHORIZATION_REQUIRED,
@@ -288,8 +290,8 @@ static void on_polkit(PolkitCheck *p, PolkitResult result, const char *text, voi
                 break;
         case POLKIT_DISMISSED:
                 k = sd_bus_error_setf(&error, ERROR_AUTHORIZATION_DISMISSED,
-                                      "The authentication for %s of %s was dismissed: try again, or run it as root.", verb,
-                                      what);
+                                      "The authentication for %s of %s was dismissed: try again, or run it as root.",
+                                      verb, what);
                 break;
         case POLKIT_UNAVAILABLE:
                 k = sd_bus_error_setf(&error, ERROR_DENIED,

@@ -219,7 +219,8 @@ int client_error_text(const char *doing, const char *name, const sd_bus_error *e
         else
                 append_reason(&b, strerror(r < 0 ? -r : EIO), false);
         /* A message that already tells what to do needs no second advice. */
-        if (remedy && !(message && (strstr(message, "synctl ") || strstr(message, "systemctl ") || strstr(message, "sudo")))) {
+        if (remedy &&
+            !(message && (strstr(message, "synctl ") || strstr(message, "systemctl ") || strstr(message, "sudo")))) {
                 strbuf_append(&b, ". ");
                 append_remedy(&b, remedy, clean_name);
         } else if (!remedy || !message)
@@ -241,8 +242,9 @@ int client_error(Ctl *c, const char *doing, const char *name, const sd_bus_error
         _cleanup_free_ char *text = NULL;
 
         if (client_error_no_synd(e) && synd_is_masked(c))
-                return ctl_fail(CTL_NO_SYND, "Cannot %s: synd.service is masked, so that nothing can start it. As root: "
-                                             "systemctl unmask synd.service, then systemctl start synd.service",
+                return ctl_fail(CTL_NO_SYND,
+                                "Cannot %s: synd.service is masked, so that nothing can start it. As root: "
+                                "systemctl unmask synd.service, then systemctl start synd.service",
                                 doing);
         if (name && client_error_no_such(e) && streq(error_word(e), "NoSuchService"))
                 return services_no_such(c, doing, name);

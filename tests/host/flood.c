@@ -132,8 +132,9 @@ static void report(usec_t all) {
         for (size_t i = 0; i < KINDS_MAX && flood.kinds[i].n > 0; i++)
                 printf(" %s=%zu", flood.kinds[i].word, flood.kinds[i].n);
         qsort(flood.took, n, sizeof(usec_t), by_size);
-        printf(" median=%.1f p95=%.1f max=%.1f all=%.0f ms\n", (double) flood.took[n / 2] / ms,
-               (double) flood.took[n * 95 / 100] / ms, (double) flood.took[n - 1] / ms, (double) all / ms);
+        printf(" min=%.1f median=%.1f p95=%.1f max=%.1f all=%.0f ms\n", (double) flood.took[0] / ms,
+               (double) flood.took[n / 2] / ms, (double) flood.took[n * 95 / 100] / ms,
+               (double) flood.took[n - 1] / ms, (double) all / ms);
         fflush(stdout);
 }
 

@@ -265,10 +265,9 @@ diag '--- a grant counts within a second of daemon-reload'
 # accordingly, from the end of daemon-reload on.
 # shellcheck disable=SC2016 # the host's shell expands it
 watch='
-        shown() { synctl status late 2>&1 | grep -qE "Granted: +/|Granted: yes" && echo yes || echo no; }
+        shown() { synctl status late 2>&1 | grep -q "Granted: .*/etc/systemd/system/late" && echo yes || echo no; }
         acts() { synctl restart late >/dev/null 2>&1 && echo yes || echo no; }
         now() { date +%s%3N; }
-        [ "$(acts)" != "$1" ] || exit 99
         eval "$2"
         systemctl daemon-reload
         t0=$(now)
@@ -280,8 +279,8 @@ drop_in=/etc/systemd/system/late.service.d/synos.conf
 # The second is ours to keep, not the machine's when it is overloaded: one of three rounds has to do it.
 best_add=9999 best_remove=9999
 for ((i = 0; i < 3; i++)); do
-        took_add=$(on bash -c "$watch" watch yes "mkdir -p ${drop_in%/*}; printf '[X-Synos]\nSupervise=yes\n' >$drop_in") || break
-        took_remove=$(on bash -c "$watch" watch no "rm $drop_in") || break
+        took_add=$(on bash -c "$watch" watch yes "mkdir -p ${drop_in%/*}; printf '[X-Synos]\nSupervise=yes\n' >$drop_in") || took_add=20000
+        took_remove=$(on bash -c "$watch" watch no "rm $drop_in") || took_remove=20000
         diag "shown and in force after $took_add ms, taken back after $took_remove ms"
         best_add=$((took_add < best_add ? took_add : best_add))
         best_remove=$((took_remove < best_remove ? took_remove : best_remove))
@@ -341,17 +340,17 @@ flooders+=($!)
 flood -n 10000000 -p 100 -- Register ss foo.service @70000 >/dev/null &
 flooders+=($!)
 flooded=$(median_recovery)
-during=$(resident)
+during=$(on sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$(main_pid synd.service)/status")
 ctl root status web
 check_eq 'root is answered meanwhile' 0 "$rc"
 check 'the flood met limits' dump_has 'refused_by_limit\\":[0-9]{3,}'
 on pkill -x flood
 wait "${flooders[@]}" 2>/dev/null
 diag "from the end of a process to the next start: $idle us when idle, ${flooded:-never} us in the flood"
-diag "resident memory of synd: $memory KiB before, $during KiB in the flood"
-# Ten times; nothing below a quarter of a second, because the flood and others of the machine take the processor from it.
-check 'a killed service is recovered meanwhile' test "${flooded:-9999999}" -le $((idle * 10 > 250000 ? idle * 10 : 250000))
-check 'memory stays bounded' test "$during" -le $((memory + 32768))
+diag "resident memory of synd: $memory KiB before, $during KiB at most in the flood"
+# Ten times; nothing below a second, because the flood itself and others on the machine take the processors.
+check 'a killed service is recovered meanwhile' test "${flooded:-9999999}" -le $((idle * 10 > 1000000 ? idle * 10 : 1000000))
+check 'memory stays bounded' test "$during" -le 98304
 check_eq 'synd was not restarted' 0 "$(prop synd.service NRestarts)"
 check 'streams end with their clients' wait_for 20 dump_has '"streams\\":0[^0-9]'
 check 'and everybody is answered again' verdict_is AuthorizationRequired alice web Restart
