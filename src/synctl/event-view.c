@@ -53,8 +53,7 @@ int event_line(const Json *event, const Term *term, bool full, usec_t now, StrBu
         strbuf_appendf(&line, "%s  %6" PRIu64 "  ",
                        full ? format_rfc3339(time, stamp) : when_clock(time, now, true, clock),
                        json_get_uint(event, "seq", 0));
-        /* On a narrow terminal the sentence, which says the same, needs the room of the type. */
-        bool narrow = !full && term->columns > 0 && term->columns < 100;
+        bool narrow = !full && term->columns > 0 && term->columns < EVENT_WIDE;
         size_t before = line.length;
         if (narrow)
                 text_pad(&line, service, 12, false);

@@ -98,6 +98,8 @@ static int stream_both(Stream *out, int out_fd, Stream *err, int err_fd, usec_t 
 
 static void child_run(const char *const *argv, int out, int err, int report) {
         child_reset();
+        /* What is captured is read, not shown: $SYSTEMD_COLORS=1 is meant for us. */
+        (void) setenv("SYSTEMD_COLORS", "0", 1);
         int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
         if (null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0 &&
             dup2(err, STDERR_FILENO) >= 0)

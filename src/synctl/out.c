@@ -54,7 +54,8 @@ static const char *pager_command(bool secure) {
                 p = getenv("PAGER");
         if (p && (!*p || streq(p, "cat")))
                 return NULL;
-        return secure || !p ? "less" : p;
+        /* Where it is not installed, no shell complains: the text comes without it. */
+        return secure || !p ? "command -v less >/dev/null || exit 127; exec less" : p;
 }
 
 static bool needs_pager(const Ctl *c, const char *text) {

@@ -109,11 +109,12 @@ static int on_signal_of_synd(sd_bus_message *m, void *userdata, sd_bus_error *re
 
 static void add_event_line(Top *t, const Json *event) {
         _cleanup_strbuf_ StrBuf b = {};
-        Term unlimited = t->c->term; /* the frame cuts, to the width of its moment */
+        Term wide = t->c->term; /* the frame cuts, to the width of its moment */
         char *line = NULL;
 
-        unlimited.columns = 0;
-        if (event_line(event, &unlimited, false, realtime_now(), &b) < 0 || b.length == 0)
+        if (wide.columns >= EVENT_WIDE)
+                wide.columns = 0;
+        if (event_line(event, &wide, false, realtime_now(), &b) < 0 || b.length == 0)
                 return;
         b.data[--b.length] = 0; /* the newline */
         if (strbuf_finish(&b, &line) >= 0)
