@@ -195,7 +195,8 @@ static Intent transaction_of(const Supervisor *s, const JobRecord *own, const ch
         JobRecord *j;
 
         for (HashIter i = {}; hashmap_next(s->jobs, &i, &unit, (void **) &j);) {
-                if (!j->pending && !(own && near(j->created, own->created)))
+                /* What was pending before, such as the targets of a boot that goes on, explains nothing. */
+                if (own ? !near(j->created, own->created) : !j->pending)
                         continue;
                 along++;
                 if (endswith(unit, ".target") && j->id < first) {

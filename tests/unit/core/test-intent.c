@@ -29,6 +29,18 @@ static void test_operator_stop(void **state) {
         rig_done(&r);
 }
 
+/* The targets of a boot that goes on have jobs, too; they have nothing to do with a later stop. */
+static void test_operator_stop_while_targets_wait(void **state) {
+        Rig r;
+
+        setup(&r);
+        (void) rig_job_new(&r, "graphical.target");
+        rig_pass(&r, USEC_PER_MINUTE);
+        rig_stop_by_operator(&r, A);
+        assert_int_equal(rig_get(&r, A)->stop_intent, INTENT_OPERATOR);
+        rig_done(&r);
+}
+
 /* The unit ends badly while it is being stopped: still wanted. */
 static void test_operator_stop_that_fails(void **state) {
         uint32_t id;
@@ -301,6 +313,7 @@ static void test_found_failed_at_first_sight(void **state) {
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_operator_stop),
+                cmocka_unit_test(test_operator_stop_while_targets_wait),
                 cmocka_unit_test(test_operator_stop_that_fails),
                 cmocka_unit_test(test_job_known_by_property_only),
                 cmocka_unit_test(test_operator_restart),
