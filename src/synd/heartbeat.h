@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
-/* Feeds systemd's watchdog, but only after real progress: the loop turned, the bus answered a ping (or is being reconnected),
+/* Feeds systemd's watchdog, but only after real progress: the loop turned, the bus answered a question (or is being reconnected),
  * the log's writer moved. A part that is wedged lets the watchdog bite. */
 
 #include "eventlog/eventlog.h"

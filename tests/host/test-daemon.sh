@@ -251,4 +251,6 @@ check_eq 'by itself' success "$(prop synd.service Result)"
 on umount /var/lib/synos
 on systemctl start synd.service
 check 'it works again' wait_for 20 back_to_work
+check_eq 'the bus never had to refuse it anything' '' \
+        "$(on journalctl --quiet --output=cat --grep='Rejected.*/usr/sbin/synd' | head -n 3)"
 finish
