@@ -95,7 +95,15 @@ void set_status(Supervisor *s, Service *svc, ServiceStatus status) {
         if (svc->status == status)
                 return;
         /* What was found so, and not seen becoming so, is as old as systemd says. */
-        svc->status_since = svc->status == SERVICE_UNKNOWN ? instant_of(s, unit_class_since(&svc->unit)) : s->now;
+        svc->status_since = s->now;
+        if (svc->status == SERVICE_UNKNOWN) {
+                usec_t since = unit_class_since(&svc->unit);
+
+                /* A unit that was never started is down since the boot. */
+                svc->status_since = since == 0 && status == SERVICE_STOPPED
+                                                    ? (Instant){ .realtime = usec_sub(s->now.realtime, s->now.boottime) }
+                                                    : instant_of(s, since);
+        }
         svc->status = status;
         touch(s, svc);
 }

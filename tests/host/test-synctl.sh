@@ -253,6 +253,8 @@ ctl_is 6 'nothing masked' adopt slow
 ctl_is 0 'a template' adopt inst@.service
 on systemctl start inst@one.service
 check 'its instances are granted' wait_for 20 on synctl restart inst@one
+on systemctl start 'inst@a\x2db.service'
+check 'also one with an escaped name' wait_for 20 on synctl restart 'inst@a\x2db'
 on mkdir -p /etc/systemd/system/db.service.d
 on sh -c 'echo "[Service]" >/etc/systemd/system/db.service.d/50-synos.conf'
 ctl_is 6 'a foreign file is left alone' adopt db

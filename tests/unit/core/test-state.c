@@ -80,6 +80,14 @@ static void test_found_since(void **state) {
         assert_int_equal(rig_get(&r, "c.service")->status_since.realtime, r.now.realtime);
         assert_int_equal(rig_last(&r, "c.service", EVENT_SERVICE_STARTED)->time.realtime, r.now.realtime);
 
+        rig_service(&r, "d.service");
+        u = rig_snapshot(&r, "d.service");
+        u.active = UNIT_INACTIVE; /* never started */
+        u.state_change = 0;
+        rig_tell(&r, "d.service", &u, true);
+        assert_int_equal(rig_get(&r, "d.service")->status_since.boottime, 0);
+        assert_int_equal(rig_get(&r, "d.service")->status_since.realtime, r.now.realtime - r.now.boottime);
+
         /* A change that is seen counts from when it is seen. */
         rig_pass(&r, USEC_PER_SEC);
         rig_killed(&r, A);
