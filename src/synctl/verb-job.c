@@ -146,9 +146,11 @@ static int on_result(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
                 size_t length = clean ? strlen(clean) : 0;
                 if (length > 0 && clean[length - 1] == '.')
                         clean[length - 1] = 0;
-                job_fail(j, CTL_FAILED, "The %s of %s %s%s%s. See: synctl why %s", j->run->verb, j->name,
+                /* polkit said no to synd: of the unit there is nothing to explain. */
+                bool denied = clean && startswith(clean, "Permission denied");
+                job_fail(j, CTL_FAILED, "The %s of %s %s%s%s. See: synctl %s%s", j->run->verb, j->name,
                          streq(result, "cancelled") ? "was cancelled" : "failed", length ? ": " : "", clean ?: "",
-                         j->name);
+                         denied ? "doctor" : "why ", denied ? "" : j->name);
         }
         return 0;
 }
