@@ -138,8 +138,11 @@ static void manager_arm(Manager *m) {
                 (void) log_error_errno(r, "Cannot arm the timer of the supervisor: %m");
 }
 
-/* Carries out what the supervisor decided. Called after each input; an effect may lead to further inputs. */
+/* Carries out what the supervisor decided. Called after each input; an effect may lead to further inputs. An event and the
+ * state that knows of it are one transaction: a synd that is killed between the two would tell it again. */
 void manager_drain(Manager *m) {
+        bool begun = false;
+
         if (m->draining)
                 return;
         m->draining = true;
@@ -148,8 +151,13 @@ void manager_drain(Manager *m) {
 
                 if (supervisor_pop(m->supervisor, &e) <= 0)
                         break;
+                if (!begun)
+                        eventlog_begin(m->log);
+                begun = true;
                 manager_apply(m, &e);
         }
+        if (begun)
+                eventlog_end(m->log);
         m->draining = false;
 
         manager_arm(m);

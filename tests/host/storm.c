@@ -141,8 +141,8 @@ static FILE *open_cgroup(const char *unit) {
         return f;
 }
 
-/* The number of processes that it hit. */
-static int kill_unit(const char *unit) {
+/* The number of processes that it hit. last: the one hit before, which may not be gone yet and counts once; may be NULL. */
+static int kill_unit(const char *unit, long *last) {
         long pids[PIDS_MAX];
         int n = 0, hit = 0;
         FILE *f = open_cgroup(unit);
@@ -152,6 +152,11 @@ static int kill_unit(const char *unit) {
         while (n < PIDS_MAX && fscanf(f, "%ld", &pids[n]) == 1)
                 n++;
         fclose(f);
+        if (last && n > 0) {
+                if (pids[0] == *last)
+                        return 0;
+                *last = pids[0];
+        }
         for (int i = 0; i < n; i++)
                 if (pids[i] > 1 && kill((pid_t) pids[i], SIGKILL) == 0)
                         hit++;
@@ -174,7 +179,7 @@ static bool kill_one_of(long units) {
         for (long i = 0, k = random_below(units); i < 2 * units; i++) {
                 k = i < units ? random_below(units) : (k + 1) % units;
                 snprintf(unit, sizeof(unit), "storm-%ld.service", k + 1);
-                if (kill_unit(unit) > 0)
+                if (kill_unit(unit, NULL) > 0)
                         return true;
         }
         return false;
@@ -209,6 +214,7 @@ typedef struct Storm {
         long units, kills, interval_ms, seed;
         long done, idle, starved; /* steps without a hit; of them since the last one */
         const char *unit; /* killed as a whole */
+        long unit_pid;
         Moments unit_moments;
         char **command; /* run one after the other */
         Moments command_moments;
@@ -251,7 +257,7 @@ static void storm_step(Storm *s) {
                 s->starved++;
         }
         /* One that is just down is tried again at the next step: it is hit as often as was asked for. */
-        if (moments_due(&s->unit_moments, s->done) && kill_unit(s->unit) > 0)
+        if (moments_due(&s->unit_moments, s->done) && kill_unit(s->unit, &s->unit_pid) > 0)
                 s->unit_moments.next++;
         storm_reap(s, WNOHANG);
         if (moments_due(&s->command_moments, s->done) && s->running == 0)
