@@ -90,13 +90,18 @@ void jobs_forget_all(Supervisor *s) {
                 priv(svc)->job = 0;
 }
 
+/* Jobs of one transaction are announced before any of them ends. */
+static bool same_transaction(const JobRecord *j, const JobRecord *own) {
+        return near(j->created, own->created) && (j->pending || j->removed >= own->created);
+}
+
 /* A job of that unit belongs to what happens to svc: it is pending, or came together with the service's own. */
 static bool job_goes_along(const Supervisor *s, const char *unit, const JobRecord *own) {
         const JobRecord *j = job_record(s, unit);
 
         if (!j)
                 return false;
-        return own ? near(j->created, own->created) : j->pending;
+        return own ? same_transaction(j, own) : j->pending;
 }
 
 void foreign_job_seen(Supervisor *s, Service *svc, uint32_t id, bool initial) {
@@ -196,7 +201,7 @@ static Intent transaction_of(const Supervisor *s, const JobRecord *own, const ch
 
         for (HashIter i = {}; hashmap_next(s->jobs, &i, &unit, (void **) &j);) {
                 /* What was pending before, such as the targets of a boot that goes on, explains nothing. */
-                if (own ? !near(j->created, own->created) : !j->pending)
+                if (own ? !same_transaction(j, own) : !j->pending)
                         continue;
                 along++;
                 if (endswith(unit, ".target") && j->id < first) {

@@ -178,14 +178,27 @@ static void test_conflict_and_transaction_and_dependency(void **state) {
         rig_done(&r);
 
         setup(&r);
-        uint32_t rescue = rig_job_new(&r, "rescue.target");
-        (void) rig_job_new(&r, "remote-fs.target");
+        uint32_t rescue = rig_job_new(&r, "rescue.target"), other = rig_job_new(&r, "remote-fs.target"),
+                 own = rig_job_new(&r, A);
         rig_job_removed(&r, "rescue.target", rescue, JOB_DONE);
-        rig_stop_by_operator(&r, A);
+        rig_exited(&r, A);
+        rig_job_removed(&r, A, own, JOB_DONE);
+        rig_job_removed(&r, "remote-fs.target", other, JOB_DONE);
         assert_int_equal(rig_get(&r, A)->stop_intent, INTENT_TRANSACTION);
         assert_string_equal(rig_get(&r, A)->stop_by, "rescue.target");
         rig_pass(&r, USEC_PER_DAY);
         assert_int_equal(rig_pending_jobs(&r), 0);
+        rig_done(&r);
+
+        /* What was over before explains nothing. */
+        setup(&r);
+        rig_relations(&r, A, &rel);
+        STRV_FOREACH (u, ((char *[]){ (char *) "rival.service", (char *) "parent.service", (char *) "rescue.target",
+                                      NULL }))
+                rig_job_removed(&r, *u, rig_job_new(&r, *u), JOB_DONE);
+        rig_pass(&r, USEC_PER_MSEC);
+        rig_stop_by_operator(&r, A);
+        assert_int_equal(rig_get(&r, A)->stop_intent, INTENT_OPERATOR);
         rig_done(&r);
 }
 
