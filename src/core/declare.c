@@ -164,3 +164,27 @@ int supervisor_relations(Supervisor *s, Instant now, const char *unit, const Uni
         graph_changed(s);
         return supervisor_leave(s);
 }
+
+int supervisor_conflict(Supervisor *s, Instant now, const char *unit, const char *with) {
+        Service *svc;
+
+        assert(s);
+        assert(unit);
+        assert(with);
+        svc = find_service(s, unit);
+        if (!svc || strv_contains(svc->relations.conflicts, with))
+                return 0;
+        supervisor_enter(s, now);
+        latch(s, strv_extend(&svc->relations.conflicts, with));
+        return supervisor_leave(s);
+}
+
+bool supervisor_recovering(const Supervisor *s) {
+        Service *svc;
+
+        assert(s);
+        HASHMAP_FOREACH (svc, s->services)
+                if (priv(svc)->owed)
+                        return true;
+        return false;
+}

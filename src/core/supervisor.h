@@ -64,6 +64,10 @@ int supervisor_declare(Supervisor *s, Instant now, ServiceConfig *config);
 int supervisor_forget(Supervisor *s, Instant now, const char *unit, const char *reason);
 /* Relations as systemd has them (after load and after each daemon-reload). Copied. */
 int supervisor_relations(Supervisor *s, Instant now, const char *unit, const UnitRelations *r);
+/* The unit must not run together with another one, of which that has become known only now. */
+int supervisor_conflict(Supervisor *s, Instant now, const char *unit, const char *with);
+/* True while some service waits to be brought back: what is started meanwhile may conflict with it. */
+bool supervisor_recovering(const Supervisor *s);
 /* The whole present state of a unit, each time something in it changed, in the order of the bus. Units that are not
  * declared are ignored (0). initial: this is not a change but the state found at start or after a lost connection. */
 int supervisor_unit(Supervisor *s, Instant now, const char *unit, const UnitSnapshot *u, bool initial);

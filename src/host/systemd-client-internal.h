@@ -97,6 +97,9 @@ typedef struct UnitBatch {
         TAILQ_ENTRY(UnitBatch) list;
 } UnitBatch;
 
+typedef struct ConflictRead ConflictRead;
+
+TAILQ_HEAD(ConflictReadList, ConflictRead);
 TAILQ_HEAD(UnitQueue, WatchedUnit);
 TAILQ_HEAD(BatchList, UnitBatch);
 TAILQ_HEAD(CallQueue, UnitCall);
@@ -126,6 +129,9 @@ struct SystemdClient {
         struct UnitQueue relations; /* the same, once nothing is in the other queue */
         struct BatchList batches;
         size_t n_queued;
+
+        struct ConflictReadList conflicts;
+        size_t n_conflicts;
 
         struct CallQueue calls; /* all that are not done, in order */
         size_t n_calls; /* of these, sent */
@@ -168,6 +174,9 @@ void unit_read_all(SystemdClient *c);
 void unit_read_pump(SystemdClient *c);
 void unit_read_cancel(SystemdClient *c, WatchedUnit *u);
 void unit_read_cancel_batches(SystemdClient *c);
+
+/* unit-conflicts.c */
+void conflict_reads_cancel(SystemdClient *c);
 
 /* unit-job.c */
 void unit_call_pump(SystemdClient *c);

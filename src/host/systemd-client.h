@@ -22,6 +22,8 @@ typedef struct SystemdHandler {
         /* Any unit of the host. */
         void (*job_new)(SystemdClient *c, const char *unit, uint32_t id, void *userdata);
         void (*job_removed)(SystemdClient *c, const char *unit, uint32_t id, JobResult result, void *userdata);
+        /* The answer to systemd_client_read_conflicts(), for each watched unit in it. */
+        void (*conflict)(SystemdClient *c, const char *unit, const char *with, void *userdata);
         /* A unit that is not watched was loaded (UnitNew): it may be an instance of a declared template. */
         void (*unit_new)(SystemdClient *c, const char *unit, void *userdata);
         /* daemon-reload (or reexec) began/ended. After its end the caller scans unit files again. */
@@ -47,6 +49,10 @@ void systemd_client_unwatch(SystemdClient *c, const char *unit);
 /* Reads the state of a watched unit again; it arrives with initial=false if it differs. -ENOENT when not watched. */
 int systemd_client_refresh(SystemdClient *c, const char *unit);
 
+/* Asks which watched units a unit that is not watched, but loaded, conflicts with. -ENOTCONN, -ENOBUFS with too many such
+ * questions under way (counted). */
+int systemd_client_read_conflicts(SystemdClient *c, const char *unit);
+
 /* One unit action: match is in place already (Subscribe + JobRemoved), LoadUnit when it is not loaded, the job, its reply.
  * The end comes through job_removed. cb: job_id, or a negative errno with the error text of systemd or polkit. Freeing the call
  * cancels the wait, not the job. Verbs START STOP RESTART RELOAD RESET_FAILED. mode: "fail" or "replace". time-out of the
@@ -61,7 +67,7 @@ DEFINE_CLEANUP(UnitCall *, unit_call_free);
 int systemd_client_cancel_job(SystemdClient *c, uint32_t job_id);
 
 typedef struct SystemdClientStats {
-        uint64_t signals, property_reads, calls, reconnects;
+        uint64_t signals, property_reads, calls, reconnects, conflicts_dropped;
         size_t outstanding, queued;
 } SystemdClientStats;
 void systemd_client_stats(const SystemdClient *c, SystemdClientStats *ret);

@@ -88,6 +88,7 @@ void unit_watch_reset(SystemdClient *c) {
                 u->known = u->stale = false;
         }
         unit_read_cancel_batches(c);
+        conflict_reads_cancel(c);
         c->n_unknown = hashmap_size(c->units);
 }
 
@@ -263,6 +264,7 @@ int unit_watch_init(SystemdClient *c) {
         TAILQ_INIT(&c->queue);
         TAILQ_INIT(&c->relations);
         TAILQ_INIT(&c->batches);
+        TAILQ_INIT(&c->conflicts);
         r = hashmap_new(&c->units, unit_unref_value);
         if (r >= 0)
                 r = hashmap_new(&c->paths, NULL);

@@ -69,6 +69,7 @@ static void dump_systemd(Manager *m, Json *o) {
         (void) json_set_uint(o, "property_reads", s.property_reads);
         (void) json_set_uint(o, "calls", s.calls);
         (void) json_set_uint(o, "reconnects", s.reconnects);
+        (void) json_set_uint(o, "conflicts_dropped", s.conflicts_dropped);
         (void) json_set_uint(o, "outstanding", s.outstanding);
         (void) json_set_uint(o, "queued", s.queued);
         (void) json_set_uint(o, "jobs", hashmap_size(m->jobs));

@@ -34,6 +34,8 @@ static void on_job_new(SystemdClient *c, const char *unit, uint32_t id, void *us
         Manager *m = userdata;
 
         observed(m, supervisor_job_new(m->supervisor, instant_now(), unit, id), "a new job");
+        if (!supervisor_get(m->supervisor, unit) && supervisor_recovering(m->supervisor))
+                (void) systemd_client_read_conflicts(c, unit);
 }
 
 static void on_job_removed(SystemdClient *c, const char *unit, uint32_t id, JobResult result, void *userdata) {
@@ -41,6 +43,12 @@ static void on_job_removed(SystemdClient *c, const char *unit, uint32_t id, JobR
 
         manager_job_removed(m, id);
         observed(m, supervisor_job_removed(m->supervisor, instant_now(), unit, id, result), "the end of a job");
+}
+
+static void on_conflict(SystemdClient *c, const char *unit, const char *with, void *userdata) {
+        Manager *m = userdata;
+
+        observed(m, supervisor_conflict(m->supervisor, instant_now(), unit, with), "a conflict");
 }
 
 static void on_unit_new(SystemdClient *c, const char *unit, void *userdata) {
@@ -185,7 +193,7 @@ static int manager_open_journal(Manager *m) {
 int manager_host_setup(Manager *m) {
         static const BusLinkHandler bus_handler = { .up = on_bus_up, .down = on_bus_down };
         static const SystemdHandler handler = {
-                .connected = on_systemd, .unit = on_unit, .relations = on_relations, .job_new = on_job_new,
+                .connected = on_systemd, .unit = on_unit, .relations = on_relations, .conflict = on_conflict, .job_new = on_job_new,
                 .job_removed = on_job_removed, .unit_new = on_unit_new, .reloading = on_reloading,
                 .system_state = on_system_state,
         };

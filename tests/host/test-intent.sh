@@ -75,7 +75,7 @@ service stuck '[Service]' 'ExecStart=/bin/sleep infinity' 'ExecStop=/bin/sleep i
 service own-restart '[Service]' 'ExecStart=/bin/sleep infinity' Restart=on-failure RestartSec=3
 service impatient '[Service]' 'ExecStart=/bin/sleep infinity' Restart=on-failure RestartSec=2
 service at-boot "${exits_with_1[@]}" '[Install]' 'WantedBy=multi-user.target'
-for s in halted reset displaced; do
+for s in halted reset displaced driven-out; do
         service $s
         on mkdir -p /etc/systemd/system/$s.service.d
         unit $s.service.d/slow.conf <<'UNIT'
@@ -83,6 +83,13 @@ for s in halted reset displaced; do
 RecoveryBackoff=8s
 UNIT
 done
+# Nobody supervises this one, and systemd does not know it before it is started.
+unit intruder.service <<'UNIT'
+[Unit]
+Conflicts=driven-out.service
+[Service]
+ExecStart=/bin/sleep infinity
+UNIT
 unit quiet.target <<'UNIT'
 [Unit]
 AllowIsolate=yes
@@ -206,7 +213,16 @@ check "$what: a restart is planned" await_event 60 "$since" displaced.service re
 on systemctl start usurper.service
 untouched displaced failed
 
+what='Conflicts= of one that had failed, with a unit that is not supervised'
+running driven-out
+on systemctl kill --signal=KILL driven-out.service
+check "$what: a restart is planned" await_event 60 "$since" driven-out.service recovery.scheduled
+on systemctl start intruder.service
+untouched driven-out failed
+
 settle slow-control
+check_eq 'Conflicts=: the other ones still run' 'active active' \
+        "$(prop usurper.service ActiveState) $(prop intruder.service ActiveState)"
 check_match 'Conflicts= of one that had failed: synd says why' 'usurper.service' "$(on synctl status displaced | cat)"
 
 what='systemctl stop while synd is away'

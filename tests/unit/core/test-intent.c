@@ -218,6 +218,20 @@ static void test_conflict_that_only_the_rival_tells(void **state) {
         rig_job_removed(&r, B, rival, JOB_DONE);
         rig_done(&r);
 
+        /* The other one is nobody's, and became known when it was started. */
+        rig_init(&r);
+        rig_service(&r, A, "RecoveryBackoff=10s");
+        rig_active(&r, A, true);
+        assert_false(supervisor_recovering(r.s));
+        rig_killed(&r, A);
+        assert_true(supervisor_recovering(r.s));
+        rig_job_removed(&r, "rival.service", rig_job_new(&r, "rival.service"), JOB_DONE);
+        assert_return_code(supervisor_conflict(r.s, r.now, A, "rival.service"), 0);
+        rig_pass(&r, USEC_PER_DAY);
+        assert_int_equal(rig_pending_jobs(&r), 0);
+        assert_int_equal(rig_get(&r, A)->phase, RECOVERY_WAIT_PERSON);
+        rig_done(&r);
+
         /* It was started while the failed one waits. */
         rig_init(&r);
         rig_service(&r, A, "RecoveryBackoff=10s");
