@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "synctl/doctor.h"
 #include "synctl/table.h"
+#include "synctl/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -168,10 +169,11 @@ void doctor_check_units(Findings *f, const Json *services) {
                 for (size_t k = 0; k < json_length(problems); k++, n++) {
                         const Json *p = json_at(problems, k);
                         const char *file = json_get_string(p, "file") ?: "?";
+                        char line[TEXT_LINE_MAX];
                         _cleanup_free_ char *remedy = NULL;
                         (void) str_printf(&remedy, "Correct the line (synos.unit(5)), then: systemctl daemon-reload");
-                        findings_add(f, "unit-files", LEVEL_WARN, remedy, "%s:%" PRIu64 ": %s", file,
-                                     json_get_uint(p, "line", 0), json_get_string(p, "reason") ?: "bad line");
+                        findings_add(f, "unit-files", LEVEL_WARN, remedy, "%s%s: %s", file, text_line(json_get_uint(p, "line", 0), line),
+                                     json_get_string(p, "reason") ?: "bad line");
                 }
                 const char *load = json_get_string(json_get(s, "systemd"), "load_state");
                 if (load && !streq(load, "loaded") && json_get_bool(s, "seen", false)) {
@@ -203,9 +205,10 @@ static void check_conf(Findings *f, const Json *conf) {
 
         for (size_t i = 0; i < json_length(problems); i++) {
                 const Json *p = json_at(problems, i);
+                char line[TEXT_LINE_MAX];
                 findings_add(f, "configuration", LEVEL_WARN,
                              "Correct the line (synd.conf(5)), then: systemctl reload synd.service",
-                             "%s:%" PRIu64 ": %s", json_get_string(p, "file") ?: "?", json_get_uint(p, "line", 0),
+                             "%s%s: %s", json_get_string(p, "file") ?: "?", text_line(json_get_uint(p, "line", 0), line),
                              json_get_string(p, "reason") ?: "bad line");
         }
         if (json_length(problems) == 0)

@@ -309,7 +309,9 @@ static void page_problems(Page *p, const Json *s) {
                 _cleanup_strbuf_ StrBuf v = {};
                 strbuf_append(&v, term_style(p->term, STYLE_WARN));
                 add(&v, "", get(o, "file"), "");
-                strbuf_appendf(&v, ":%" PRIu64 "%s ", json_get_uint(o, "line", 0), term_style(p->term, STYLE_NONE));
+                char line[TEXT_LINE_MAX];
+                strbuf_appendf(&v, "%s%s ", text_line(json_get_uint(o, "line", 0), line),
+                               term_style(p->term, STYLE_NONE));
                 add(&v, "", get(o, "reason"), "");
                 page_buf(p, i == 0 ? "Config" : "", &v);
         }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "synctl/text.h"
 
+#include <inttypes.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <stdio.h>
 #include <wchar.h>
 
 /* wcwidth() needs an UTF-8 locale; loading one costs more than the rest of a short run, so it waits for the first
@@ -225,4 +227,11 @@ const char *text_suggest(const char *word, const char *const *words, size_t n) {
                 }
         }
         return best && best_distance <= 1 + length / 4 && best_distance < length ? best : NULL;
+}
+
+const char *text_line(uint64_t line, char buf[static TEXT_LINE_MAX]) {
+        if (line == 0)
+                return "";
+        (void) snprintf(buf, TEXT_LINE_MAX, ":%" PRIu64, line);
+        return buf;
 }

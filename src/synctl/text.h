@@ -20,3 +20,7 @@ void text_wrap(StrBuf *b, const char *s, size_t columns, size_t indent);
 size_t text_distance(const char *a, const char *b);
 /* The nearest of the words if it is near enough to be a slip of the fingers, or NULL. */
 const char *text_suggest(const char *word, const char *const *words, size_t n);
+
+/* Where in a file something is: ":12", or "" when the whole file is meant (line 0). buf holds the text. */
+#define TEXT_LINE_MAX 24
+const char *text_line(uint64_t line, char buf[static TEXT_LINE_MAX]);

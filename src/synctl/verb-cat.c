@@ -2,6 +2,7 @@
 /* The merged declaration of a service and where each field comes from. */
 #include "synctl/list-view.h"
 #include "synctl/table.h"
+#include "synctl/text.h"
 
 static const TableColumn columns[] = {
         { .header = "KEY" },
@@ -42,8 +43,9 @@ static int show(Ctl *c, const Json *service, StrBuf *b) {
                 if (text_clean(json_get_string(p, "file"), &file) < 0 ||
                     text_clean(json_get_string(p, "reason"), &reason) < 0)
                         return -ENOMEM;
-                strbuf_appendf(b, "%s%s:%" PRIu64 ": %s%s\n", term_style(&c->term, STYLE_WARN), file,
-                               json_get_uint(p, "line", 0), reason, term_style(&c->term, STYLE_NONE));
+                char line[TEXT_LINE_MAX];
+                strbuf_appendf(b, "%s%s%s: %s%s\n", term_style(&c->term, STYLE_WARN), file,
+                               text_line(json_get_uint(p, "line", 0), line), reason, term_style(&c->term, STYLE_NONE));
         }
         return 0;
 }

@@ -3,6 +3,7 @@
 #include "basic/conf.h"
 #include "synctl/list-view.h"
 #include "synctl/table.h"
+#include "synctl/text.h"
 
 static const TableColumn columns[] = {
         { .header = "KEY" },
@@ -107,8 +108,9 @@ static int format(const Ctl *c, const Json *conf, StrBuf *b) {
                 if (text_clean(json_get_string(p, "file"), &file) < 0 ||
                     text_clean(json_get_string(p, "reason"), &reason) < 0)
                         return -ENOMEM;
-                strbuf_appendf(b, "%s%s:%" PRIu64 ": %s%s\n", term_style(&c->term, STYLE_WARN), file,
-                               json_get_uint(p, "line", 0), reason, term_style(&c->term, STYLE_NONE));
+                char line[TEXT_LINE_MAX];
+                strbuf_appendf(b, "%s%s%s: %s%s\n", term_style(&c->term, STYLE_WARN), file,
+                               text_line(json_get_uint(p, "line", 0), line), reason, term_style(&c->term, STYLE_NONE));
         }
         return 0;
 }

@@ -125,6 +125,7 @@ says 'the log level too' debug on systemctl service-log-level synd.service
 says 'a bad line is told with its place' '/etc/synos/synd\.conf\.d/50-test\.conf:5: .*' journal_since
 says 'one about the whole file without' '50-test\.conf: HardMaxSize= is below' journal_since
 says 'synctl config shows it' '50-test\.conf:5' on synctl config
+says 'doctor shows the one about the whole file' '50-test\.conf: HardMaxSize=' on synctl doctor
 check_eq 'the same process' "$pid" "$(main_pid synd.service)"
 check 'the backoff goes on' still_waits
 check 'the job is not disturbed' unit_is gate.service ActiveState=activating

@@ -82,8 +82,16 @@ static void test_suggest(void **state) {
         assert_null(text_suggest("", words, ELEMENTSOF(words)));
 }
 
+static void test_line(void **state) {
+        char buf[TEXT_LINE_MAX];
+
+        assert_string_equal(text_line(0, buf), "");
+        assert_string_equal(text_line(12, buf), ":12");
+        assert_string_equal(text_line(UINT64_MAX, buf), ":18446744073709551615");
+}
+
 int main(void) {
-        const struct CMUnitTest tests[] = {
+        const struct CMUnitTest tests[] = { cmocka_unit_test(test_line),
                 cmocka_unit_test(test_width), cmocka_unit_test(test_clean),   cmocka_unit_test(test_shorten),
                 cmocka_unit_test(test_wrap),  cmocka_unit_test(test_suggest),
         };
