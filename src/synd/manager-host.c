@@ -138,7 +138,8 @@ static void on_position(JournalReader *j, const char *cursor, void *userdata) {
         Manager *m = userdata;
         int r;
 
-        r = eventlog_put_cursor(m->log, JOURNAL_CURSOR, cursor);
+        /* Empty when the reader met an error before it had any position. */
+        r = isempty(cursor) ? 0 : eventlog_put_cursor(m->log, JOURNAL_CURSOR, cursor);
         if (r < 0)
                 (void) log_error_errno(r, "Cannot queue the position in the journal, ignoring: %m");
         if (m->in_bite) {
