@@ -184,6 +184,15 @@ int parse_size(const char *s, uint64_t *ret) {
         return 0;
 }
 
+int str_copy(char **ret, const char *s) {
+        char *copy = strdup(s);
+
+        if (!copy)
+                return -ENOMEM;
+        *ret = copy;
+        return 0;
+}
+
 int str_printf(char **ret, const char *format, ...) {
         va_list ap;
         char *s;

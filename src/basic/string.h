@@ -69,6 +69,8 @@ int strbuf_finish(StrBuf *b, char **ret);
 void strbuf_done(StrBuf *b);
 #define _cleanup_strbuf_ _cleanup_(strbuf_done)
 
+/* A copy of s in *ret: 0 or -ENOMEM. */
+int str_copy(char **ret, const char *s);
 /* asprintf with a proper return code. */
 int str_printf(char **ret, const char *format, ...) _printf_(2, 3);
 /* True for well-formed UTF-8 without NUL; control characters are allowed. */

@@ -300,10 +300,11 @@ int eventlog_load(EventLog *l, const char *key_prefix, eventlog_state_t cb, void
         return db_error(l->start_db, rc);
 }
 
-int eventlog_load_cursor(EventLog *l, const char *name, char **ret) {
+/* The one row that goes with value, -ENOENT if there is none. */
+static int start_row(EventLog *l, const char *sql, const char *value, sqlite3_stmt **ret) {
         _cleanup_stmt_ sqlite3_stmt *s = NULL;
 
-        int r = start_statement(l, "SELECT value FROM cursors WHERE name = ?1", name, &s);
+        int r = start_statement(l, sql, value, &s);
         if (r < 0)
                 return r;
         int rc = sqlite3_step(s);
@@ -311,25 +312,25 @@ int eventlog_load_cursor(EventLog *l, const char *name, char **ret) {
                 return -ENOENT;
         if (rc != SQLITE_ROW)
                 return db_error(l->start_db, rc);
-        const char *value = (const char *) sqlite3_column_text(s, 0);
-        char *copy = strdup(value ?: "");
-        if (!copy)
-                return -ENOMEM;
-        *ret = copy;
+        *ret = TAKE_PTR(s);
         return 0;
+}
+
+int eventlog_load_cursor(EventLog *l, const char *name, char **ret) {
+        _cleanup_stmt_ sqlite3_stmt *s = NULL;
+
+        int r = start_row(l, "SELECT value FROM cursors WHERE name = ?1", name, &s);
+        if (r < 0)
+                return r;
+        return str_copy(ret, (const char *) sqlite3_column_text(s, 0) ?: "");
 }
 
 int eventlog_load_sink(EventLog *l, const char *sink, uint64_t *ret) {
         _cleanup_stmt_ sqlite3_stmt *s = NULL;
 
-        int r = start_statement(l, "SELECT seq FROM sinks WHERE sink = ?1", sink, &s);
+        int r = start_row(l, "SELECT seq FROM sinks WHERE sink = ?1", sink, &s);
         if (r < 0)
                 return r;
-        int rc = sqlite3_step(s);
-        if (rc == SQLITE_DONE)
-                return -ENOENT;
-        if (rc != SQLITE_ROW)
-                return db_error(l->start_db, rc);
         *ret = (uint64_t) sqlite3_column_int64(s, 0);
         return 0;
 }

@@ -89,14 +89,10 @@ static int text_v(Ctl *c, const char *member, sd_bus_error *e, char **ret, const
         int r = call_v(c, SYND_PATH, SYND_MANAGER, member, false, e, &reply, types, ap);
         if (r >= 0)
                 r = sd_bus_message_read(reply, "s", &text);
-        char *copy = r < 0 ? NULL : strdup(text);
+        if (r >= 0)
+                r = str_copy(ret, text);
         sd_bus_message_unref(reply);
-        if (r < 0)
-                return r;
-        if (!copy)
-                return -ENOMEM;
-        *ret = copy;
-        return 0;
+        return r;
 }
 
 int client_text(Ctl *c, const char *member, sd_bus_error *e, char **ret, const char *types, ...) {
@@ -261,14 +257,10 @@ int client_find(Ctl *c, const char *name, sd_bus_error *e, char **ret_path) {
         int r = client_manager(c, "GetService", e, &reply, "s", name);
         if (r >= 0)
                 r = sd_bus_message_read(reply, "o", &path);
-        char *copy = r < 0 ? NULL : strdup(path);
+        if (r >= 0)
+                r = str_copy(ret_path, path);
         sd_bus_message_unref(reply);
-        if (r < 0)
-                return r;
-        if (!copy)
-                return -ENOMEM;
-        *ret_path = copy;
-        return 0;
+        return r;
 }
 
 int client_resolve(Ctl *c, const char *doing, const char *name, char **ret_path) {

@@ -9,12 +9,8 @@ int property_string(Ctl *c, const char *path, const char *interface, const char 
                               name);
         if (r >= 0)
                 r = sd_bus_message_read(reply, "v", "s", &value);
-        char *copy = r < 0 ? NULL : strdup(value);
+        if (r >= 0)
+                r = str_copy(ret, value);
         sd_bus_message_unref(reply);
-        if (r < 0)
-                return r;
-        if (!copy)
-                return -ENOMEM;
-        *ret = copy;
-        return 0;
+        return r;
 }

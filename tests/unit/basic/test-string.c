@@ -8,7 +8,7 @@
 #include "basic/string.h"
 
 static void test_compare(void **state) {
-        _cleanup_free_ char *p = NULL;
+        _cleanup_free_ char *p = NULL, *q = NULL;
 
         assert_true(streq_ptr(NULL, NULL));
         assert_false(streq_ptr(NULL, ""));
@@ -21,6 +21,11 @@ static void test_compare(void **state) {
         assert_int_equal(free_and_strdup(&p, "x"), 0);
         assert_int_equal(free_and_strdup(&p, NULL), 1);
         assert_null(p);
+        assert_int_equal(str_copy(&p, ""), 0);
+        assert_string_equal(p, "");
+        assert_int_equal(str_copy(&q, p), 0);
+        assert_string_equal(q, "");
+        assert_ptr_not_equal(p, q);
 }
 
 static void test_strip(void **state) {
