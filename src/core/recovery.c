@@ -47,6 +47,19 @@ void recovery_owe(Supervisor *s, Service *svc, uint64_t cause) {
         touch_state(s, svc);
 }
 
+/* Nothing is owed any more, nor anything known of why it was. */
+static void forget_owed(Service *svc) {
+        ServicePriv *p = priv(svc);
+
+        p->owed = false;
+        p->victim = false;
+        p->victim_of = free_(p->victim_of);
+        p->displaced_by = free_(p->displaced_by);
+        p->wait_seq = 0;
+        p->not_before = 0;
+        p->failure_seq = svc->failure_seq = 0;
+}
+
 void recovery_cancel(Supervisor *s, Service *svc, const char *reason) {
         ServicePriv *p = priv(svc);
 
@@ -55,13 +68,7 @@ void recovery_cancel(Supervisor *s, Service *svc, const char *reason) {
 
                 event_string(s, e, "reason", reason);
         }
-        p->owed = false;
-        p->victim = false;
-        p->victim_of = free_(p->victim_of);
-        p->displaced_by = free_(p->displaced_by);
-        p->wait_seq = 0;
-        p->not_before = 0;
-        p->failure_seq = svc->failure_seq = 0;
+        forget_owed(svc);
         set_phase(s, svc, RECOVERY_IDLE, USEC_INFINITY, "%s", reason);
         touch_state(s, svc);
 }
@@ -86,13 +93,7 @@ void recovery_up(Supervisor *s, Service *svc) {
                 if (svc->start_intent == INTENT_SYND)
                         svc->restarts++;
         }
-        p->owed = false;
-        p->victim = false;
-        p->victim_of = free_(p->victim_of);
-        p->displaced_by = free_(p->displaced_by);
-        p->wait_seq = 0;
-        p->not_before = 0;
-        p->failure_seq = svc->failure_seq = 0;
+        forget_owed(svc);
         if (svc->attempt > 0 || svc->slow)
                 set_phase(s, svc, RECOVERY_SETTLING, usec_add(s->now.boottime, svc->config->recovery.reset_after),
                           "up again, not yet stable");
