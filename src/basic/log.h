@@ -32,7 +32,6 @@ int log_full(int level, int error, const char *file, int line, const char *func,
 #define log_warning(...) ((void) log_full_errno(LOG_WARNING, 0, __VA_ARGS__))
 #define log_error(...) ((void) log_full_errno(LOG_ERR, 0, __VA_ARGS__))
 #define log_debug_errno(e, ...) log_full_errno(LOG_DEBUG, e, __VA_ARGS__)
-#define log_info_errno(e, ...) log_full_errno(LOG_INFO, e, __VA_ARGS__)
 #define log_warning_errno(e, ...) log_full_errno(LOG_WARNING, e, __VA_ARGS__)
 #define log_error_errno(e, ...) log_full_errno(LOG_ERR, e, __VA_ARGS__)
 

@@ -74,7 +74,8 @@ static const Property *property_find(UnitInterface i, const char *name) {
         return NULL;
 }
 
-bool unit_relation_is_noise(const char *name) {
+/* Names that connect every service with early boot and shutdown and say nothing about this one. */
+static bool relation_is_noise(const char *name) {
         static const char *const noise[] = {
                 "-.mount",
                 "basic.target",
@@ -106,7 +107,7 @@ static int read_relation(sd_bus_message *m, char ***list, bool append) {
         if (!append)
                 *list = strv_free(*list);
         while ((r = sd_bus_message_read_basic(m, 's', &s)) > 0) {
-                if (unit_relation_is_noise(s))
+                if (relation_is_noise(s))
                         continue;
                 r = strv_extend(list, s);
                 if (r < 0)

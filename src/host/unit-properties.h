@@ -27,6 +27,3 @@ int unit_property_read(sd_bus_message *m, UnitInterface i, const char *name, Uni
 void unit_raw_set_state(UnitRaw *raw, const char *load, const char *active, const char *sub, uint32_t job_id);
 /* Reads the invalidated names of PropertiesChanged: 1 if one of them is of interest. */
 int unit_properties_read_invalidated(sd_bus_message *m, UnitInterface i);
-
-/* Names that connect every service with early boot and shutdown and say nothing about this one. */
-bool unit_relation_is_noise(const char *name) _pure_;

@@ -37,7 +37,8 @@ static int parse_row(sd_bus_message *m, const char *contents, ServiceRow *ret) {
         return r < 0 ? r : 1;
 }
 
-int services_parse(sd_bus_message *reply, ServiceList *ret) {
+/* -EBADMSG when the reply is of another version. Takes its own reference. */
+static int services_parse(sd_bus_message *reply, ServiceList *ret) {
         _cleanup_free_ ServiceRow *rows = NULL;
         _cleanup_free_ char *contents = NULL;
         size_t n = 0, allocated = 0;

@@ -24,8 +24,6 @@ void service_list_done(ServiceList *l);
 int services_load(Ctl *c, const char *doing, ServiceList *ret);
 /* The same for asking and for telling apart: negative errno with e. */
 int services_ask(Ctl *c, sd_bus_error *e, ServiceList *ret);
-/* -EBADMSG when the reply is of another version. Takes its own reference. */
-int services_parse(sd_bus_message *reply, ServiceList *ret);
 
 /* By name, unit name, unit name without ".service"; patterns as in glob(7). */
 bool service_row_matches(const ServiceRow *s, const char *pattern);

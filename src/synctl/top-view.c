@@ -22,7 +22,7 @@ void top_model_done(TopModel *m) {
         *m = (TopModel){};
 }
 
-const char *top_order_name(TopOrder o) {
+static const char *order_name(TopOrder o) {
         static const char *const names[_TOP_ORDER_MAX] = { "trouble", "restarts", "last change", "name" };
         return names[o];
 }
@@ -258,7 +258,7 @@ int top_format(TopModel *m, const Term *term, usec_t now, StrBuf *b) {
                 return r;
         frame_fill(&f, term->rows - 1);
         _cleanup_free_ char *foot = NULL;
-        if (str_printf(&foot, "q leave   ? help   s order: %s   Enter status", top_order_name(m->order)) < 0)
+        if (str_printf(&foot, "q leave   ? help   s order: %s   Enter status", order_name(m->order)) < 0)
                 return -ENOMEM;
         frame_text(&f, STYLE_DIM, m->page || m->help ? "q back   j k move" : foot);
         return b->failed ? -ENOMEM : 0;

@@ -30,4 +30,3 @@ void top_model_sort(TopModel *m);
 void top_model_add_event(TopModel *m, char *line);
 /* The frame: exactly term->rows lines, the last without a newline. Moves offset so that the cursor is in sight. */
 int top_format(TopModel *m, const Term *term, usec_t now, StrBuf *b);
-const char *top_order_name(TopOrder o);

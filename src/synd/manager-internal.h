@@ -64,8 +64,6 @@ struct Manager {
 /* manager.c */
 void manager_drain(Manager *m);
 void manager_update_state(Manager *m);
-uint64_t manager_emit_at(Manager *m, Instant when, const char *type, const char *source, const char *unit, int priority,
-                         uint64_t cause_seq, Id128 correlation, Json *data);
 
 /* manager-units.c */
 int manager_restore(Manager *m);

@@ -69,8 +69,9 @@ static void manager_append(Manager *m, const Event *e) {
         TELL(m, event, e);
 }
 
-uint64_t manager_emit_at(Manager *m, Instant when, const char *type, const char *source, const char *unit, int priority,
-                         uint64_t cause_seq, Id128 correlation, Json *data) {
+uint64_t manager_emit(Manager *m, const char *type, const char *source, const char *unit, int priority,
+                      uint64_t cause_seq, Id128 correlation, Json *data) {
+        Instant when = instant_now();
         Event e = {
                 .seq = seq_next(&m->seq),
                 .cause_seq = cause_seq,
@@ -87,11 +88,6 @@ uint64_t manager_emit_at(Manager *m, Instant when, const char *type, const char 
         manager_append(m, &e);
         json_unref(data);
         return e.seq;
-}
-
-uint64_t manager_emit(Manager *m, const char *type, const char *source, const char *unit, int priority,
-                      uint64_t cause_seq, Id128 correlation, Json *data) {
-        return manager_emit_at(m, instant_now(), type, source, unit, priority, cause_seq, correlation, data);
 }
 
 static void manager_apply(Manager *m, const Effect *e) {
