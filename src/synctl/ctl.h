@@ -84,6 +84,8 @@ int ctl_fail(int code, const char *format, ...) _printf_(2, 3);
 void ctl_note(const Ctl *c, const char *format, ...) _printf_(2, 3);
 int ctl_oom(void);
 
+/* Writes all of text to fd: 0 or negative errno. */
+int ctl_write(int fd, const char *text);
 /* Prints text to standard output, through the pager when it is longer than the terminal. Returns an exit status. */
 int ctl_print(const Ctl *c, const char *text);
 /* Takes what b holds and prints it. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "synctl/ctl.h"
 #include "synctl/dropin.h"
 
 #include <fcntl.h>
@@ -91,19 +92,10 @@ int dropin_text(const char *unit, char *const *lines, char **ret, const char **r
         return strbuf_finish(&b, ret);
 }
 
-static int write_all(int fd, const char *text) {
-        size_t n = strlen(text);
+static int write_synced(int fd, const char *text) {
+        int r = ctl_write(fd, text);
 
-        while (n > 0) {
-                ssize_t k = write(fd, text, n);
-                if (k < 0 && errno == EINTR)
-                        continue;
-                if (k < 0)
-                        return -errno;
-                text += k;
-                n -= (size_t) k;
-        }
-        return fsync(fd) < 0 ? -errno : 0;
+        return r < 0 ? r : fsync(fd) < 0 ? -errno : 0;
 }
 
 static int make_directory(const char *path) {
@@ -130,7 +122,7 @@ int dropin_write(const char *root, const char *unit, const char *text) {
         _cleanup_close_ int fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
         if (fd < 0)
                 return -errno;
-        r = fchmod(fd, 0644) < 0 ? -errno : write_all(fd, text);
+        r = fchmod(fd, 0644) < 0 ? -errno : write_synced(fd, text);
         if (r >= 0 && renameat(dir, temporary, dir, DROPIN_FILE) < 0)
                 r = -errno;
         if (r < 0)

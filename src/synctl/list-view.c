@@ -10,7 +10,8 @@ static const TableColumn columns[] = {
         { .header = "RESTARTS", .right = true }, { .header = "DETAIL", .hide_empty = true, .shrink_to = 12 },
 };
 
-int list_detail(const ServiceRow *s, char **ret) {
+/* What stands behind a row: what recovery waits for, maintenance, no grant. "" when there is nothing to say. */
+static int row_detail(const ServiceRow *s, char **ret) {
         _cleanup_strbuf_ StrBuf b = {};
 
         if (s->maintenance)
@@ -47,7 +48,7 @@ static int add_row(Table *t, const ServiceRow *s, const Term *term, bool relativ
         char since[WHEN_MAX];
         Style style = status_style(s->status);
 
-        int r = list_detail(s, &detail);
+        int r = row_detail(s, &detail);
         if (r < 0)
                 return r;
         r = table_add(t, style, term_glyph(term, status_glyph(s->status)));
@@ -154,6 +155,20 @@ int list_to_json(const ServiceList *l, Json **ret) {
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(a);
+        return 0;
+}
+
+int problems_format(const Json *problems, const Term *term, StrBuf *b) {
+        for (size_t i = 0; i < json_length(problems); i++) {
+                const Json *p = json_at(problems, i);
+                _cleanup_free_ char *file = NULL, *reason = NULL;
+                if (text_clean(json_get_string(p, "file"), &file) < 0 ||
+                    text_clean(json_get_string(p, "reason"), &reason) < 0)
+                        return -ENOMEM;
+                char line[TEXT_LINE_MAX];
+                strbuf_appendf(b, "%s%s%s: %s%s\n", term_style(term, STYLE_WARN), file,
+                               text_line(json_get_uint(p, "line", 0), line), reason, term_style(term, STYLE_NONE));
+        }
         return 0;
 }
 

@@ -11,8 +11,9 @@ int list_format_table(const ServiceList *l, const Term *term, usec_t now, StrBuf
 int list_to_json(const ServiceList *l, Json **ret);
 /* "5 services: 2 running, 1 failed." */
 void list_summary(const ServiceList *l, StrBuf *b);
-/* What stands behind a row: what recovery waits for, maintenance, no grant. "" when there is nothing to say. */
-int list_detail(const ServiceRow *s, char **ret);
+
+/* What was not understood in configuration, one line each: "FILE:LINE: reason". -ENOMEM. */
+int problems_format(const Json *problems, const Term *term, StrBuf *b);
 
 /* One document: pretty on a terminal, else one line. */
 int ctl_print_json(const Ctl *c, const Json *j);

@@ -8,15 +8,19 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
+static _printf_(1, 0) void say(const char *format, va_list ap) {
+        fflush(stdout);
+        fputs("synctl: ", stderr);
+        vfprintf(stderr, format, ap);
+        fputc('\n', stderr);
+}
+
 int ctl_fail(int code, const char *format, ...) {
         va_list ap;
 
-        fflush(stdout);
-        fputs("synctl: ", stderr);
         va_start(ap, format);
-        vfprintf(stderr, format, ap);
+        say(format, ap);
         va_end(ap);
-        fputc('\n', stderr);
         return code;
 }
 
@@ -25,12 +29,9 @@ void ctl_note(const Ctl *c, const char *format, ...) {
 
         if (c->o.quiet)
                 return;
-        fflush(stdout);
-        fputs("synctl: ", stderr);
         va_start(ap, format);
-        vfprintf(stderr, format, ap);
+        say(format, ap);
         va_end(ap);
-        fputc('\n', stderr);
 }
 
 int ctl_oom(void) {
@@ -69,7 +70,7 @@ static bool needs_pager(const Ctl *c, const char *text) {
         return false;
 }
 
-static int write_all(int fd, const char *text) {
+int ctl_write(int fd, const char *text) {
         for (size_t n = strlen(text); n > 0;) {
                 ssize_t k = write(fd, text, n);
                 if (k < 0 && errno == EINTR)
@@ -102,7 +103,7 @@ static bool page(const char *text) {
         /* A pager that is left early is no failure. */
         signal(SIGPIPE, SIG_IGN);
         signal(SIGINT, SIG_IGN);
-        (void) write_all(fd, text);
+        (void) ctl_write(fd, text);
         close(TAKE_FD(fd));
         int status = 0;
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -115,7 +116,7 @@ int ctl_print(const Ctl *c, const char *text) {
         fflush(stdout);
         if (needs_pager(c, text) && page(text))
                 return CTL_OK;
-        int r = write_all(STDOUT_FILENO, text);
+        int r = ctl_write(STDOUT_FILENO, text);
         if (r < 0 && r != -EPIPE) {
                 errno = -r;
                 return ctl_fail(CTL_FAILED, "Cannot write to standard output: %m");

@@ -37,17 +37,7 @@ static int show(Ctl *c, const Json *service, StrBuf *b) {
                 strbuf_appendf(b, "%s# %s (%s), [X-Synos] as synd understands it%s\n", term_style(&c->term, STYLE_DIM),
                                name, unit, term_style(&c->term, STYLE_NONE));
         table_format(t, &c->term, !c->o.no_legend, c->o.full, b);
-        for (size_t i = 0; i < json_length(problems); i++) {
-                const Json *p = json_at(problems, i);
-                _cleanup_free_ char *file = NULL, *reason = NULL;
-                if (text_clean(json_get_string(p, "file"), &file) < 0 ||
-                    text_clean(json_get_string(p, "reason"), &reason) < 0)
-                        return -ENOMEM;
-                char line[TEXT_LINE_MAX];
-                strbuf_appendf(b, "%s%s%s: %s%s\n", term_style(&c->term, STYLE_WARN), file,
-                               text_line(json_get_uint(p, "line", 0), line), reason, term_style(&c->term, STYLE_NONE));
-        }
-        return 0;
+        return problems_format(problems, &c->term, b);
 }
 
 int verb_cat(Ctl *c) {
