@@ -12,7 +12,7 @@ all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
 
 help:
-	@echo 'make run      build the packages, boot a throwaway host, show the main job (STACK=full comes with the sinks)'
+	@echo 'make run      build the packages, boot a throwaway host, show the main job'
 	@echo 'make test     everything that CI runs: unit, simulator, fuzz corpora, lint, tests on throwaway hosts'
 	@echo 'make unit     the quick part of it: unit tests, simulator, corpora (no root needed)'
 	@echo 'make deb      Debian packages in $(DIST)/'
