@@ -80,6 +80,7 @@ int conf_parse_backoff(const char *value, void *data) {
 int conf_parse_jitter(const char *value, void *data) {
         _cleanup_free_ char *copy = NULL;
         size_t n;
+        bool percent;
         double d;
         int r;
 
@@ -90,14 +91,14 @@ int conf_parse_jitter(const char *value, void *data) {
         if (!copy)
                 return -ENOMEM;
         n = strlen(copy);
-        if (copy[n - 1] == '%') {
+        percent = copy[n - 1] == '%';
+        if (percent)
                 copy[n - 1] = 0;
-                r = safe_atod(strstrip(copy), &d);
-                d /= 100.0;
-        } else
-                r = safe_atod(copy, &d);
+        r = safe_atod(percent ? strstrip(copy) : copy, &d);
         if (r < 0)
                 return r;
+        if (percent)
+                d /= 100.0;
         if (!(d >= 0.0 && d <= 0.5))
                 return -ERANGE;
         *(double *) data = d;

@@ -117,7 +117,7 @@ static void test_problems(void **state) {
                 { "Recovery", "sometimes" }, { "Recovery", "none restart" },  { "Name", "a b" },
                 { "DependsOn", "no/unit" },  { "DependsOn", "t@.service" },   { "DependsOn", "a.service" },
                 { "Supervise", "maybe" },    { "Protected", "perhaps" },      { "Label", "novalue" },
-                { "RecoveryReset", "0" },
+                { "RecoveryReset", "0" },    { "RecoveryJitter", "%" },
         };
         _cleanup_(service_config_freep) ServiceConfig *c = NULL;
 
