@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* bench-recovery UNIT COUNT [durable]: kills UNIT's process COUNT times, each time after it came back, and prints as one line of
+/* bench-recovery UNIT COUNT [durable|-] [PAUSE-MSEC]: kills UNIT's process COUNT times, each time after it came back, and prints as one line of
  * JSON how long it took from the kill to the new main(), to the peer's sight of it ("seen"), and with "durable" to the event in
  * synd's log as a Follow stream tells it. As root, on a throwaway host. */
 #include "bench.h"
@@ -98,6 +98,7 @@ int main(int argc, char *argv[]) {
         const char *unit;
         size_t count;
         bool durable;
+        int pause_msec = 30;
         int fd, stream = -1, pid = 0;
 
         if (argc < 3)
@@ -105,6 +106,8 @@ int main(int argc, char *argv[]) {
         unit = argv[1];
         count = (size_t) atoi(argv[2]);
         durable = argc > 3 && strcmp(argv[3], "durable") == 0;
+        if (argc > 4)
+                pause_msec = atoi(argv[4]);
         to_main.values = calloc(count, sizeof(double));
         to_seen.values = calloc(count, sizeof(double));
         to_durable.values = calloc(count, sizeof(double));
@@ -162,7 +165,7 @@ int main(int argc, char *argv[]) {
                                 to_seen.values[to_seen.n++] = (double) (nsec - killed) / 1e6;
                 }
                 /* A random phase: neither timers nor caches of anybody may fall into step with us. */
-                (void) poll(NULL, 0, 30 + (int) (random() % 60));
+                (void) poll(NULL, 0, pause_msec + (int) (random() % 60));
         }
 
         printf("{");
