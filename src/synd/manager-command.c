@@ -4,6 +4,9 @@
 
 #include "basic/log.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 #define REGISTRATIONS_MAX 4096
 #define REGISTRATION_SIZE_MAX (64 * 1024)
 
@@ -59,14 +62,18 @@ int manager_check(Manager *m, const Caller *caller, const char *unit, char **ret
 
 /* ---- registration ---- */
 
-static int refuse(char **ret_refusal, int error, const char *format, const char *word) {
+static _printf_(3, 4) int refuse(char **ret_refusal, int error, const char *format, ...) {
+        va_list ap;
         int r;
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-        r = str_printf(ret_refusal, format, word);
-#pragma GCC diagnostic pop
-        return r < 0 ? r : error;
+        va_start(ap, format);
+        r = vasprintf(ret_refusal, format, ap);
+        va_end(ap);
+        if (r < 0) {
+                *ret_refusal = NULL; /* undefined after a failure, asprintf(3) */
+                return -ENOMEM;
+        }
+        return error;
 }
 
 static int check_value(const char *key, Json *value, char **ret_refusal) {

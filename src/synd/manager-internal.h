@@ -61,6 +61,12 @@ struct Manager {
         uint64_t journal_facts;
 };
 
+/* Calls one member of every listener that has it. */
+#define TELL(m, member, ...)                                                            \
+        for (size_t i_ = 0; i_ < (m)->n_listeners; i_++)                                \
+                if ((m)->listeners[i_].listener->member)                                \
+                        (m)->listeners[i_].listener->member(__VA_ARGS__ __VA_OPT__(, ) (m)->listeners[i_].userdata)
+
 /* manager.c */
 void manager_drain(Manager *m);
 void manager_update_state(Manager *m);

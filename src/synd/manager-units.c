@@ -136,9 +136,7 @@ static void manager_forget(Manager *m, const char *unit, const char *reason) {
         systemd_client_unwatch(m->systemd, unit);
         if (supervisor_forget(m->supervisor, instant_now(), unit, reason) < 0)
                 return;
-        for (size_t i = 0; i < m->n_listeners; i++)
-                if (m->listeners[i].listener->service_removed)
-                        m->listeners[i].listener->service_removed(unit, m->listeners[i].userdata);
+        TELL(m, service_removed, unit);
 }
 
 static int declare_config(Manager *m, const char *unit, ServiceConfig *config) {
@@ -155,9 +153,7 @@ static int declare_config(Manager *m, const char *unit, ServiceConfig *config) {
                 return log_error_errno(r, "Cannot watch %s: %m", unit);
         s = supervisor_get(m->supervisor, unit);
         if (!known && s)
-                for (size_t i = 0; i < m->n_listeners; i++)
-                        if (m->listeners[i].listener->service_added)
-                                m->listeners[i].listener->service_added(s, m->listeners[i].userdata);
+                TELL(m, service_added, s);
         return 0;
 }
 

@@ -54,11 +54,6 @@ void manager_unlisten(Manager *m, const ManagerListener *listener, void *userdat
                 }
 }
 
-#define TELL(m, member, ...)                                                            \
-        for (size_t i_ = 0; i_ < (m)->n_listeners; i_++)                                \
-                if ((m)->listeners[i_].listener->member)                                \
-                        (m)->listeners[i_].listener->member(__VA_ARGS__, (m)->listeners[i_].userdata)
-
 static void manager_append(Manager *m, const Event *e) {
         int r;
 
@@ -209,9 +204,7 @@ void manager_update_state(Manager *m) {
 
         if (mask != m->announced_state) {
                 m->announced_state = mask;
-                for (size_t i = 0; i < m->n_listeners; i++)
-                        if (m->listeners[i].listener->state_changed)
-                                m->listeners[i].listener->state_changed(m->listeners[i].userdata);
+                TELL(m, state_changed);
         }
 }
 
